@@ -1,0 +1,326 @@
+package umbel
+
+import "time"
+
+// Never, as the value of a setting that is a time, switches it off: results that do not expire, no heartbeat. Files and
+// variables say it as Celery does, by 0 or null. For numbers it is NoLimit.
+const Never time.Duration = -1
+
+// Config is everything that can be set about an app. Its fields bear the names of Celery's settings; docs/settings.md
+// lists them all, with those that Umbel accepts without a field. The zero value works: it is an app on the embedded
+// broker in umbel.db. LoadConfig fills one from files and variables; a plain literal does as well.
+//
+// A nil pointer and a zero mean "the default", which WithDefaults fills in.
+type Config struct {
+	// Profile "production" makes a missing broker_url an error instead of a reason to use the embedded broker.
+	// Defaults to "". Umbel's own: profile.
+	Profile string `setting:"profile"`
+
+	// AcceptContent names the serializers or content types that are decoded; others are refused. "pickle" is an error.
+	// Defaults to json. Celery: accept_content.
+	AcceptContent []string `setting:"accept_content"`
+
+	// ResultAcceptContent is the same for results. Defaults to AcceptContent. Celery: result_accept_content.
+	ResultAcceptContent []string `setting:"result_accept_content"`
+
+	// AcceptDecompressedBytes is how large a message body may become when it is decompressed, in bytes.
+	// Defaults to 128 MiB. Umbel's own: accept_decompressed_bytes.
+	AcceptDecompressedBytes int64 `setting:"accept_decompressed_bytes"`
+
+	// EnableUTC makes UTC the zone of "now" when Timezone is not set; off, it is the local zone. Defaults to true.
+	// Celery: enable_utc.
+	EnableUTC *bool `setting:"enable_utc"`
+
+	// Timezone is an IANA name such as "Europe/Berlin", used for naive times. Defaults to UTC, or to the local zone
+	// when EnableUTC is false. Celery: timezone.
+	Timezone string `setting:"timezone"`
+
+	// BrokerURL are the URLs of the broker, tried in order. Defaults to sqlite://umbel.db. Celery: broker_url.
+	BrokerURL []string `setting:"broker_url"`
+
+	// BrokerTransport is the scheme of a BrokerURL that has none, and of one built from BrokerHost. Defaults to amqp.
+	// Celery: broker_transport.
+	BrokerTransport string `setting:"broker_transport"`
+
+	// BrokerHost is the host to connect to when there is no BrokerURL. Celery: broker_host.
+	BrokerHost string `setting:"broker_host"`
+
+	// BrokerPort is the port that goes with BrokerHost. Defaults to the transport's own. Celery: broker_port.
+	BrokerPort int `setting:"broker_port"`
+
+	// BrokerUser overrides the user of the URL. Celery: broker_user.
+	BrokerUser string `setting:"broker_user"`
+
+	// BrokerPassword overrides the password of the URL. Celery: broker_password.
+	BrokerPassword string `setting:"broker_password"`
+
+	// BrokerVHost overrides the virtual host of the URL. Celery: broker_vhost.
+	BrokerVHost string `setting:"broker_vhost"`
+
+	// BrokerFailoverStrategy is "round-robin" (the default: in the order given) or "shuffle".
+	// Celery: broker_failover_strategy.
+	BrokerFailoverStrategy string `setting:"broker_failover_strategy"`
+
+	// BrokerUseSSL turns TLS on and says how. Defaults to nil: an amqps:// URL is verified against the system's roots,
+	// an amqp:// URL is not encrypted. Celery: broker_use_ssl.
+	BrokerUseSSL *TLSOptions `setting:"broker_use_ssl"`
+
+	// BrokerLoginMethod is the SASL mechanism: PLAIN (the default), AMQPLAIN or EXTERNAL. Celery: broker_login_method.
+	BrokerLoginMethod string `setting:"broker_login_method"`
+
+	// BrokerConnectionTimeout bounds one attempt to connect, handshakes included. Defaults to 4 s.
+	// Celery: broker_connection_timeout.
+	BrokerConnectionTimeout time.Duration `setting:"broker_connection_timeout"`
+
+	// BrokerConnectionRetry reconnects when an established connection is lost. Defaults to true.
+	// Celery: broker_connection_retry.
+	BrokerConnectionRetry *bool `setting:"broker_connection_retry"`
+
+	// BrokerConnectionRetryOnStartup does the same for the first connection of a worker. Defaults to
+	// BrokerConnectionRetry. Celery: broker_connection_retry_on_startup.
+	BrokerConnectionRetryOnStartup *bool `setting:"broker_connection_retry_on_startup"`
+
+	// BrokerConnectionMaxRetries bounds the attempts to reconnect. Defaults to 0, without limit (in Celery: 100, which
+	// is over before a single broker has rebooted). Celery: broker_connection_max_retries.
+	BrokerConnectionMaxRetries int `setting:"broker_connection_max_retries"`
+
+	// BrokerHeartbeat is proposed to the broker; the smaller of both sides' is used. Defaults to 60 s (in Celery:
+	// 120 s); Never switches it off. Celery: broker_heartbeat.
+	BrokerHeartbeat time.Duration `setting:"broker_heartbeat"`
+
+	// BrokerTransportOptions go to the driver, which refuses those that it does not know.
+	// Celery: broker_transport_options.
+	BrokerTransportOptions map[string]any `setting:"broker_transport_options"`
+
+	// ResultBackend is the URL of the result store; "disabled" stores nothing. Defaults to the embedded broker's file
+	// when that is the broker, else to "disabled". Celery: result_backend.
+	ResultBackend string `setting:"result_backend"`
+
+	// ResultExpires is how long results live. Defaults to 24 h; Never keeps them. Celery: result_expires.
+	ResultExpires time.Duration `setting:"result_expires"`
+
+	// ResultSerializer writes results. Defaults to json. Celery: result_serializer.
+	ResultSerializer string `setting:"result_serializer"`
+
+	// ResultExtended adds name, arguments, worker, retries and queue to results. Defaults to false.
+	// Celery: result_extended.
+	ResultExtended bool `setting:"result_extended"`
+
+	// ResultPersistent publishes rpc:// results as messages that survive the broker's restart. Defaults to false.
+	// Celery: result_persistent.
+	ResultPersistent bool `setting:"result_persistent"`
+
+	// ResultBackendTransportOptions go to the result driver: global_keyprefix, master_name, sentinel_kwargs …
+	// Celery: result_backend_transport_options.
+	ResultBackendTransportOptions map[string]any `setting:"result_backend_transport_options"`
+
+	// RedisHost is used when ResultBackend is "redis" or "redis://" without a host. Defaults to localhost.
+	// Celery: redis_host.
+	RedisHost string `setting:"redis_host"`
+
+	// RedisPort is the port when the URL has none. Defaults to 6379. Celery: redis_port.
+	RedisPort int `setting:"redis_port"`
+
+	// RedisDB is the database number when the URL has none. Defaults to 0. Celery: redis_db.
+	RedisDB int `setting:"redis_db"`
+
+	// RedisUsername is the ACL user when the URL has none. Celery: redis_username.
+	RedisUsername string `setting:"redis_username"`
+
+	// RedisPassword is the password when the URL has none. Celery: redis_password.
+	RedisPassword string `setting:"redis_password"`
+
+	// RedisMaxConnections bounds the connections to Redis. Defaults to the driver's own. Celery: redis_max_connections.
+	RedisMaxConnections int `setting:"redis_max_connections"`
+
+	// RedisSocketTimeout bounds one command. Defaults to 120 s. Celery: redis_socket_timeout.
+	RedisSocketTimeout time.Duration `setting:"redis_socket_timeout"`
+
+	// RedisSocketConnectTimeout bounds connecting. Defaults to 4 s. Celery: redis_socket_connect_timeout.
+	RedisSocketConnectTimeout time.Duration `setting:"redis_socket_connect_timeout"`
+
+	// RedisBackendUseSSL says how TLS is done with Redis; the URL must be rediss://. Celery: redis_backend_use_ssl.
+	RedisBackendUseSSL *TLSOptions `setting:"redis_backend_use_ssl"`
+
+	// RedisClientName is shown by CLIENT LIST. Celery: redis_client_name.
+	RedisClientName string `setting:"redis_client_name"`
+
+	// TaskSerializer writes task messages. Defaults to json. Celery: task_serializer.
+	TaskSerializer string `setting:"task_serializer"`
+
+	// TaskCompression compresses task messages: gzip, bzip2, xz, brotli, zstd. Defaults to none.
+	// Celery: task_compression.
+	TaskCompression string `setting:"task_compression"`
+
+	// TaskProtocol is the message protocol that is written, 1 or 2; both are read. Defaults to 2. Celery: task_protocol.
+	TaskProtocol int `setting:"task_protocol"`
+
+	// TaskDefaultQueue is the queue of a task that nothing routes. Defaults to "celery". Celery: task_default_queue.
+	TaskDefaultQueue string `setting:"task_default_queue"`
+
+	// TaskDefaultQueueType is classic or quorum. Defaults to classic. Celery: task_default_queue_type.
+	TaskDefaultQueueType string `setting:"task_default_queue_type"`
+
+	// TaskDefaultExchange is the exchange of the default queue. Defaults to the queue's name.
+	// Celery: task_default_exchange.
+	TaskDefaultExchange string `setting:"task_default_exchange"`
+
+	// TaskDefaultExchangeType is the type of that exchange. Defaults to direct. Celery: task_default_exchange_type.
+	TaskDefaultExchangeType string `setting:"task_default_exchange_type"`
+
+	// TaskDefaultRoutingKey defaults to the default queue's name. Celery: task_default_routing_key.
+	TaskDefaultRoutingKey string `setting:"task_default_routing_key"`
+
+	// TaskDefaultDeliveryMode is protocol.Persistent (the default) or protocol.Transient.
+	// Celery: task_default_delivery_mode.
+	TaskDefaultDeliveryMode uint8 `setting:"task_default_delivery_mode"`
+
+	// TaskDefaultPriority is the priority, 0 to 255, of tasks without one. Defaults to none.
+	// Celery: task_default_priority.
+	TaskDefaultPriority *int `setting:"task_default_priority"`
+
+	// TaskQueues are the queues that a worker consumes and the router knows. Defaults to the default queue.
+	// Celery: task_queues.
+	TaskQueues []QueueConfig `setting:"task_queues"`
+
+	// TaskQueueMaxPriority is the x-max-priority of every queue that has none of its own. Defaults to 0: none.
+	// Celery: task_queue_max_priority.
+	TaskQueueMaxPriority int `setting:"task_queue_max_priority"`
+
+	// TaskCreateMissingQueues creates a queue that a route names and TaskQueues does not. Defaults to true; off, it is
+	// an error. Celery: task_create_missing_queues.
+	TaskCreateMissingQueues *bool `setting:"task_create_missing_queues"`
+
+	// TaskCreateMissingQueueType is classic (the default) or quorum. Celery: task_create_missing_queue_type.
+	TaskCreateMissingQueueType string `setting:"task_create_missing_queue_type"`
+
+	// TaskCreateMissingQueueExchangeType is the type of the exchange made with such a queue. Defaults to direct.
+	// Celery: task_create_missing_queue_exchange_type.
+	TaskCreateMissingQueueExchangeType string `setting:"task_create_missing_queue_exchange_type"`
+
+	// TaskRoutes choose publish options by task name; the first rule that matches decides. Celery: task_routes.
+	TaskRoutes []RouteRule `setting:"task_routes"`
+
+	// TaskAcksLate acknowledges after a task has run instead of before. Defaults to false. Celery: task_acks_late.
+	TaskAcksLate bool `setting:"task_acks_late"`
+
+	// TaskAcksOnFailureOrTimeout acknowledges late tasks that failed, too. Defaults to true.
+	// Celery: task_acks_on_failure_or_timeout.
+	TaskAcksOnFailureOrTimeout *bool `setting:"task_acks_on_failure_or_timeout"`
+
+	// TaskAcksOnFailure is the same for failures alone. Defaults to TaskAcksOnFailureOrTimeout.
+	// Celery: task_acks_on_failure.
+	TaskAcksOnFailure *bool `setting:"task_acks_on_failure"`
+
+	// TaskIgnoreResult stores no results unless a task says otherwise. Defaults to false. Celery: task_ignore_result.
+	TaskIgnoreResult bool `setting:"task_ignore_result"`
+
+	// TaskStoreErrorsEvenIfIgnored stores the failures of tasks whose results are ignored. Defaults to false.
+	// Celery: task_store_errors_even_if_ignored.
+	TaskStoreErrorsEvenIfIgnored bool `setting:"task_store_errors_even_if_ignored"`
+
+	// TaskTrackStarted stores STARTED when a task begins. Defaults to false. Celery: task_track_started.
+	TaskTrackStarted bool `setting:"task_track_started"`
+
+	// TaskPublishRetry sends again when a message is certain not to have left. Defaults to true.
+	// Celery: task_publish_retry.
+	TaskPublishRetry *bool `setting:"task_publish_retry"`
+
+	// TaskPublishRetryPolicy says how often and when. Defaults to three more attempts: at once, after 0.2 s, after
+	// 0.4 s. Celery: task_publish_retry_policy.
+	TaskPublishRetryPolicy *PublishRetryPolicy `setting:"task_publish_retry_policy"`
+
+	// WorkerConcurrency is how many tasks run at once: raise it for tasks that wait, lower it for tasks that compute.
+	// Defaults to the number of CPUs. Celery: worker_concurrency.
+	WorkerConcurrency int `setting:"worker_concurrency"`
+
+	// WorkerPrefetchMultiplier times WorkerConcurrency is how many unacknowledged messages a worker holds. Defaults to
+	// 4; NoLimit takes all. Celery: worker_prefetch_multiplier.
+	WorkerPrefetchMultiplier int `setting:"worker_prefetch_multiplier"`
+
+	// WorkerPool is goroutine (the default) or solo (one task at a time). Celery: worker_pool, whose prefork, threads,
+	// eventlet and gevent are taken for goroutine.
+	WorkerPool string `setting:"worker_pool"`
+
+	// WorkerLogLevel is debug, info, warning, error or critical. Defaults to info. Celery: the option --loglevel.
+	WorkerLogLevel string `setting:"worker_loglevel"`
+
+	// WorkerLogJSON writes one JSON object per line. Defaults to false. Umbel's own: worker_log_json.
+	WorkerLogJSON bool `setting:"worker_log_json"`
+
+	// WorkerLogColor colours the log. Defaults to whether it goes to a terminal. Celery: worker_log_color.
+	WorkerLogColor *bool `setting:"worker_log_color"`
+
+	loaded loaded // what LoadConfig knows beside the values
+}
+
+// TLSOptions say how TLS is done. The zero value verifies the other side against the system's roots, TLS 1.2 or newer.
+type TLSOptions struct {
+	// CACerts is a PEM file with the authorities to trust instead of the system's. Celery: ca_certs (broker),
+	// ssl_ca_certs (Redis).
+	CACerts string
+
+	// CertFile and KeyFile are PEM files that show the broker who we are. Celery: certfile, keyfile.
+	CertFile, KeyFile string
+
+	// ServerHostname is the name that the certificate must carry. Defaults to the URL's host.
+	// Celery: server_hostname.
+	ServerHostname string
+
+	// SkipVerify connects to whoever answers: the connection is encrypted, and to an unknown end.
+	// Celery: cert_reqs = CERT_NONE.
+	SkipVerify bool
+
+	// Off is what false means in a file: no TLS, whatever an earlier source said.
+	Off bool
+}
+
+// A RouteRule gives publish options to the tasks whose names match.
+type RouteRule struct {
+	// Pattern is a task's name, or a glob: "*" stands for any text, "?" for one character, "[ab]" for one of these.
+	// An exact name comes before every glob; among globs the first decides, as in Celery.
+	Pattern string
+
+	// Options are publish options by Celery's name: queue, exchange, routing_key, priority, serializer, compression,
+	// delivery_mode, expires (seconds) and others.
+	Options map[string]any
+}
+
+// A QueueConfig declares one queue, and the exchange and binding that feed it.
+type QueueConfig struct {
+	// Name is the queue's name. Required.
+	Name string
+
+	// Exchange defaults to TaskDefaultExchange, ExchangeType to direct (to TaskDefaultExchangeType when Exchange is not
+	// given), RoutingKey to TaskDefaultRoutingKey.
+	Exchange, ExchangeType, RoutingKey string
+
+	// Arguments are the queue's: x-max-priority, x-queue-type, x-message-ttl (milliseconds), x-dead-letter-exchange …
+	Arguments map[string]any
+
+	// ExchangeArguments and BindingArguments are those of the exchange and of the binding.
+	ExchangeArguments, BindingArguments map[string]any
+
+	// Durable survives a restart of the broker; for the exchange too, unless ExchangeDurable says otherwise.
+	// Defaults to true.
+	Durable, ExchangeDurable *bool
+
+	// AutoDelete goes with the last consumer; for the exchange too, unless ExchangeAutoDelete says otherwise.
+	// Defaults to false.
+	AutoDelete, ExchangeAutoDelete *bool
+
+	// Exclusive belongs to one connection. Defaults to false.
+	Exclusive bool
+
+	// DeliveryMode is that of messages published to it, 0 for the default.
+	DeliveryMode uint8
+}
+
+// A PublishRetryPolicy says how often a message that did not leave is sent again.
+type PublishRetryPolicy struct {
+	// MaxRetries is the number of further attempts; NoLimit goes on while the context allows.
+	MaxRetries int
+
+	// The first wait is IntervalStart, each next one is IntervalStep longer, none is longer than IntervalMax.
+	IntervalStart, IntervalStep, IntervalMax time.Duration
+}
