@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // An own server belongs to one test, which may stop, kill and start it again. It ends with the test, or with the test's
@@ -22,6 +23,7 @@ func newOwn(t testing.TB, k *kind, conf []string) *own {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sweepOwn(base)
 	dir, err := os.MkdirTemp(base, "own-")
 	if err != nil {
 		t.Fatal(err)
@@ -91,3 +93,15 @@ func (o *own) signal(s syscall.Signal) {
 
 // PID is the server's process id, which changes with Start.
 func (o *own) PID() int { return o.node.PID }
+
+// sweepOwn removes the folders of tests that were killed; their servers have ended by themselves.
+func sweepOwn(base string) {
+	dirs, _ := filepath.Glob(filepath.Join(base, "own-*"))
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		// A young one may not be locked yet.
+		if err == nil && time.Since(info.ModTime()) > time.Minute && !locked(filepath.Join(dir, "users")) {
+			os.RemoveAll(dir)
+		}
+	}
+}

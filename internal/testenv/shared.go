@@ -10,7 +10,7 @@ import (
 )
 
 // sharedGrace is how long a shared server waits for its next user: `go test ./...` compiles between packages.
-const sharedGrace = 30 * time.Second
+var sharedGrace = 30 * time.Second
 
 // A claim is this process's use of a shared server.
 type claim struct {
