@@ -38,19 +38,3 @@ type Extended struct {
 	Retries int
 	Queue   string
 }
-
-// An Exception is an error as result documents hold it: {"exc_type", "exc_message", "exc_module"}.
-type Exception struct {
-	Type    string
-	Module  string
-	Message []codec.Value // the exception's arguments
-}
-
-// A ResultTuple names a task or group and where it stands in its workflow: [[id, parent], null] or
-// [[group id, parent], [members]].
-type ResultTuple struct {
-	ID      string
-	Parent  *ResultTuple
-	IsGroup bool
-	Members []ResultTuple
-}

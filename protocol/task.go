@@ -37,8 +37,9 @@ type Task struct {
 	Properties Properties
 	Headers    Table
 
-	raw  []byte // the body as received, compressed or not
-	body *Body  // protocol 1 and hybrid messages: decoded with the header
+	raw    []byte // the body as received, compressed or not; nil for a task that was not received
+	body   *Body  // decoded by DecodeBody; for protocol 1 and hybrid messages with the header
+	ignore bool   // what IgnoreResult of a received task points to
 }
 
 // A Body is the second half of a task message.
@@ -52,17 +53,7 @@ type Body struct {
 type Embed struct {
 	Callbacks []*Signature // nil is null
 	Errbacks  []*Signature
-	Chain     []*Signature // remaining steps in reverse order: the last element is the next step; nil is null, empty is []
-	Chord     *Signature   // the chord body, in header members
-}
-
-// A Signature is a task call that travels inside another message.
-type Signature struct {
-	Task        string
-	Args        []codec.Value
-	Kwargs      []codec.NamedValue
-	Options     []codec.NamedValue
-	SubtaskType string // "" is null
-	Immutable   bool
-	Extra       []codec.NamedValue // unknown keys, kept
+	Chain     []*Signature       // remaining steps in reverse order: the last element is the next step; nil is null, empty is []
+	Chord     *Signature         // the chord body, in header members
+	Extra     []codec.NamedValue // unknown keys, kept
 }
