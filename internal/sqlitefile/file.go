@@ -21,7 +21,8 @@ type Options struct {
 	// Log is told of what has no caller to tell. Defaults to discarding.
 	Log *slog.Logger
 
-	alone bool // tests: share nothing with other holders in this process, as if this were another process
+	// Alone shares nothing with other holders in this process, as if this were another process: for tests.
+	Alone bool
 }
 
 func (o Options) withDefaults() Options {
@@ -56,7 +57,7 @@ func Open(path string, o Options) (*File, error) {
 	if err != nil {
 		return nil, &Error{Op: "open", Path: path, Cause: CauseOpen, Err: err, Hint: "create its folder, or choose another path"}
 	}
-	if o.alone {
+	if o.Alone {
 		s, err := openStore(abs, o)
 		if err != nil {
 			return nil, err

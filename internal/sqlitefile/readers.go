@@ -52,7 +52,7 @@ func snapshot(c *conn, fn func(*Tx) error) error {
 	if _, err := c.exec("BEGIN", nil); err != nil {
 		return err
 	}
-	tx := &Tx{c: c}
+	tx := &Tx{c: c, seq: new(uint64)}
 	err := fn(tx)
 	tx.finish()
 	if _, end := c.exec("ROLLBACK", nil); err == nil {

@@ -10,7 +10,7 @@ import (
 // given to returns.
 type Tx struct {
 	c     *conn
-	seq   uint64
+	seq   *uint64  // the store's; owned by the writer goroutine
 	wrote bool     // since this caller began
 	rings []string // topics to ring once committed
 	open  []*Rows  // closed for the caller if it forgets
@@ -24,9 +24,13 @@ type Result struct {
 	LastID int64 // rowid of the last row inserted on this connection
 }
 
-// Seq is a number that differs from one transaction to the next within this process: what was read in a transaction
-// stays true for everybody in it, since nobody else can write meanwhile.
-func (tx *Tx) Seq() uint64 { return tx.seq }
+// Seq is a number that differs from one transaction to the next within this process, and changes when a share of the
+// transaction is undone: what was read from the file stays true while Seq is the same and nobody called Changed, since
+// no other process can write meanwhile.
+func (tx *Tx) Seq() uint64 { return *tx.seq }
+
+// Changed gives the transaction a new Seq: something that others may have remembered is no longer true.
+func (tx *Tx) Changed() { *tx.seq++ }
 
 // Exec runs a statement that returns no rows. The prepared statement is kept, so query must be a constant. Arguments
 // are nil, bool, integers, float64, string or []byte; times are stored as integers of the caller's unit.

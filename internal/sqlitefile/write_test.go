@@ -140,7 +140,7 @@ func TestTwoStoresOnOneFileBothProgress(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "umbel.db")
 	var files []*File
 	for range 3 {
-		f, err := Open(path, Options{alone: true})
+		f, err := Open(path, Options{Alone: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,12 +168,12 @@ func TestTwoStoresOnOneFileBothProgress(t *testing.T) {
 
 func TestRingIsHeardInThisProcessAndOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "umbel.db")
-	a, err := Open(path, Options{alone: true})
+	a, err := Open(path, Options{Alone: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	b, err := Open(path, Options{alone: true})
+	b, err := Open(path, Options{Alone: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +199,8 @@ func TestRingIsHeardInThisProcessAndOthers(t *testing.T) {
 
 func TestSignOfLifeEndsWithItsHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "umbel.db")
-	a, _ := Open(path, Options{alone: true})
-	b, err := Open(path, Options{alone: true})
+	a, _ := Open(path, Options{Alone: true})
+	b, err := Open(path, Options{Alone: true})
 	if err != nil {
 		t.Fatal(err)
 	}

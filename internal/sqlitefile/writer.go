@@ -99,7 +99,7 @@ func (s *store) gather(batch []*request) []*request {
 
 func (s *store) writer() {
 	defer close(s.done)
-	tx := &Tx{c: s.conn}
+	tx := &Tx{c: s.conn, seq: &s.seq}
 	var batch []*request
 	for range s.wake {
 		for {
@@ -195,6 +195,7 @@ func (s *store) apart(tx *Tx, batch []*request) error {
 		tx.finish()
 		if r.err != nil {
 			tx.forget(rings)
+			tx.Changed()
 			if _, err := s.conn.exec("ROLLBACK TO caller", nil); err != nil {
 				// SQLite has undone the whole transaction by itself (disk full, disk error): nobody's work is in the file.
 				s.rollback()
@@ -211,7 +212,6 @@ func (s *store) apart(tx *Tx, batch []*request) error {
 
 func (s *store) start(tx *Tx) {
 	s.seq++
-	tx.seq = s.seq
 	tx.forget(0)
 }
 
