@@ -154,7 +154,7 @@ func (s *space) watch(ctx context.Context, b *Backend, ids []string, notify func
 			w.Stop()
 			return nil, err
 		}
-		w.Tell(r, d.version)
+		b.board.Tell(r, d.version) // those who watch already know it
 	}
 	return w, nil
 }

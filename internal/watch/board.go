@@ -44,7 +44,6 @@ type place struct {
 type entry struct {
 	doc     *protocol.Result
 	version int64
-	only    *Watch // nil: everyone who watches the id
 	seq     uint64
 }
 
@@ -76,18 +75,16 @@ func (b *Board) Add(ids []string, notify func(*protocol.Result)) (*Watch, error)
 	return w, nil
 }
 
-// Tell queues a document for everyone who watches its id. Versions of one id grow with each write; those that a watch
-// has been told already are left out. Version 0 is never a repeat.
-func (b *Board) Tell(doc *protocol.Result, version int64) { b.tell(doc, version, nil) }
-
-func (b *Board) tell(doc *protocol.Result, version int64, only *Watch) {
+// Tell queues a document for everyone who watches its id and has not been told of this version or a later one: versions
+// of one id grow with each write. Version 0 is never a repeat.
+func (b *Board) Tell(doc *protocol.Result, version int64) {
 	b.mu.Lock()
 	if b.closed || len(b.topics[doc.TaskID]) == 0 {
 		b.mu.Unlock()
 		return
 	}
 	b.seq++
-	b.queue = append(b.queue, entry{doc: doc, version: version, only: only, seq: b.seq})
+	b.queue = append(b.queue, entry{doc: doc, version: version, seq: b.seq})
 	if len(b.queue) >= b.bound {
 		b.thin()
 	}
@@ -98,22 +95,17 @@ func (b *Board) tell(doc *protocol.Result, version int64, only *Watch) {
 	}
 }
 
-// thin leaves out of the queue what a later entry of the same id and watch makes old. What remains is bounded by the
-// number of watched ids. b.mu is held.
+// thin leaves out of the queue what a later entry of the same id makes old. What remains is bounded by the number of
+// watched ids. b.mu is held.
 func (b *Board) thin() {
-	type key struct {
-		id   string
-		only *Watch
-	}
-	seen := make(map[key]bool, len(b.queue))
+	seen := make(map[string]bool, len(b.queue))
 	kept := len(b.queue)
 	for i := len(b.queue) - 1; i >= 0; i-- {
 		e := b.queue[i]
-		k := key{e.doc.TaskID, e.only}
-		if seen[k] || len(b.topics[e.doc.TaskID]) == 0 {
+		if id := e.doc.TaskID; seen[id] || len(b.topics[id]) == 0 {
 			continue
 		}
-		seen[k] = true
+		seen[e.doc.TaskID] = true
 		kept--
 		b.queue[kept] = e
 	}
@@ -185,7 +177,7 @@ func (b *Board) interested(e entry) []*Watch {
 	defer b.mu.Unlock()
 	var ws []*Watch
 	for _, p := range b.topics[e.doc.TaskID] {
-		if e.only != nil && p.watch != e.only || e.seq <= p.watch.since {
+		if e.seq <= p.watch.since {
 			continue
 		}
 		if e.version != 0 {

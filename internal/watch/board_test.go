@@ -42,7 +42,7 @@ func TestRepeatsAreLeftOutForEachWatch(t *testing.T) {
 	drain(t, b)
 	w2, _ := b.Add([]string{"a"}, func(r *protocol.Result) { second = append(second, r.Status) })
 	defer w2.Stop()
-	w2.Tell(doc("a", "V1"), 1) // what it missed
+	b.Tell(doc("a", "V1"), 1) // what the second missed, and the first knows
 	b.Tell(doc("a", "V2"), 2)
 	b.Tell(doc("a", "V1"), 1) // read late
 	drain(t, b)

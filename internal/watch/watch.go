@@ -18,9 +18,6 @@ type Watch struct {
 	stopped bool
 }
 
-// Tell queues a document for this watch alone: what was stored before the watch began.
-func (w *Watch) Tell(doc *protocol.Result, version int64) { w.board.tell(doc, version, w) }
-
 // Stop ends the watch: once it returns notify is not called again. It may be called again, but not from within notify,
 // for which it waits.
 func (w *Watch) Stop() {
