@@ -91,64 +91,15 @@ func (x *Extended) append(dst []byte) ([]byte, error) {
 
 // EncodeResult writes the document with a serializer, by alias or content type. Celery: result_serializer.
 func EncodeResult(r *Result, serializer string) (codec.Encoded, error) {
-	switch serializer {
-	case "", "json", "application/json":
-		body, err := AppendResult(make([]byte, 0, 256), r)
-		return codec.Encoded{ContentType: "application/json", ContentEncoding: "utf-8", Body: body}, err
-	}
-	v, err := r.generic()
+	body, err := AppendResult(make([]byte, 0, 256), r)
 	if err != nil {
-		return codec.Encoded{}, fmt.Errorf("encode result of task %s: %w", r.TaskID, err)
+		return codec.Encoded{}, err
 	}
-	enc, err := codec.Marshal(serializer, v)
+	enc, err := serialize(body, serializer)
 	if err != nil {
 		return codec.Encoded{}, fmt.Errorf("encode result of task %s: %w", r.TaskID, err)
 	}
 	return enc, nil
-}
-
-func (r *Result) generic() (any, error) {
-	out, err := genericObject(slices.Concat(r.Stamps, r.Extra))
-	if err != nil {
-		return nil, err
-	}
-	if out["result"], err = r.Result.Any(); err != nil {
-		return nil, fmt.Errorf("result: %w", err)
-	}
-	out["status"], out["task_id"], out["date_done"] = string(r.Status), r.TaskID, timeOrNull(r.DateDone)
-	out["traceback"], out["children"] = nil, nil
-	if r.HasTraceback {
-		out["traceback"] = r.Traceback
-	}
-	if r.HasChildren {
-		if out["children"], err = genericTuples(r.Children, 2); err != nil {
-			return nil, fmt.Errorf("children: %w", err)
-		}
-	}
-	if r.GroupID != "" {
-		out["group_id"] = r.GroupID
-	}
-	if r.ParentID != "" {
-		out["parent_id"] = r.ParentID
-	}
-	if x := r.Extended; x != nil {
-		if out["args"], err = x.Args.Any(); err != nil {
-			return nil, fmt.Errorf("args: %w", err)
-		}
-		if out["kwargs"], err = x.Kwargs.Any(); err != nil {
-			return nil, fmt.Errorf("kwargs: %w", err)
-		}
-		out["name"], out["worker"], out["queue"] = orNull(x.Name), orNull(x.Worker), orNull(x.Queue)
-		out["retries"] = int64(x.Retries)
-	}
-	if r.StampedHeaders != nil {
-		names := make([]any, len(r.StampedHeaders))
-		for i, s := range r.StampedHeaders {
-			names[i] = s
-		}
-		out["stamped_headers"] = names
-	}
-	return out, nil
 }
 
 // DecodeResult reads a document of any serializer but pickle. Every key but status may be missing or null, and unknown

@@ -57,13 +57,13 @@ func encodeTask(t *Task, b *Body, o EncodeOptions) (*Envelope, error) {
 		if t.KwargsRepr == "" {
 			env.Headers["kwargsrepr"] = codec.ReprKwargs(b.Kwargs)
 		}
-		err = env.write(o, b.appendJSON, b.generic)
+		err = env.write(o, b.appendJSON)
 	case o.Protocol == 1:
 		env.Headers = make(Table, len(t.Headers)+len(o.Extra)+1)
 		t.ownHeaders(env.Headers)
 		var one *oneBody
 		if one, err = newOneBody(t, b); err == nil {
-			err = env.write(o, one.appendJSON, one.generic)
+			err = env.write(o, one.appendJSON)
 		}
 	default:
 		err = fmt.Errorf("unknown task protocol %d: there are 1 and 2", o.Protocol)
@@ -116,27 +116,19 @@ func (t *Task) address(p *Properties, now time.Time) error {
 	return nil
 }
 
-// write serializes and compresses the body and sets what describes it.
-func (env *Envelope) write(o EncodeOptions, appendJSON func([]byte) ([]byte, error), generic func() (any, error)) error {
-	p := &env.Properties
-	switch o.Serializer {
-	case "", "json", "application/json":
-		body, err := appendJSON(make([]byte, 0, 256))
-		if err != nil {
-			return err
-		}
-		p.ContentType, p.ContentEncoding, env.Body = "application/json", "utf-8", body
-	default:
-		v, err := generic()
-		if err != nil {
-			return err
-		}
-		enc, err := codec.Marshal(o.Serializer, v)
-		if err != nil {
-			return err
-		}
-		p.ContentType, p.ContentEncoding, env.Body = enc.ContentType, enc.ContentEncoding, enc.Body
+// write serializes and compresses the body and sets what describes it. Other serializers say what JSON would have said,
+// key order included.
+func (env *Envelope) write(o EncodeOptions, appendJSON func([]byte) ([]byte, error)) error {
+	body, err := appendJSON(make([]byte, 0, 256))
+	if err != nil {
+		return err
 	}
+	enc, err := serialize(body, o.Serializer)
+	if err != nil {
+		return err
+	}
+	p := &env.Properties
+	p.ContentType, p.ContentEncoding, env.Body = enc.ContentType, enc.ContentEncoding, enc.Body
 	if o.Compression == "" {
 		return nil
 	}
@@ -146,4 +138,14 @@ func (env *Envelope) write(o EncodeOptions, appendJSON func([]byte) ([]byte, err
 	}
 	env.Headers["compression"], env.Body = mime, body
 	return nil
+}
+
+// serialize turns finished JSON into what the named serializer writes. Typed values arrive as themselves: what is an
+// envelope in JSON is bytes in msgpack and a timestamp in YAML.
+func serialize(text []byte, serializer string) (codec.Encoded, error) {
+	switch serializer {
+	case "", "json", "application/json":
+		return codec.Encoded{ContentType: "application/json", ContentEncoding: "utf-8", Body: text}, nil
+	}
+	return codec.Marshal(serializer, codec.JSON(text))
 }

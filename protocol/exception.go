@@ -79,11 +79,23 @@ func DecodeException(v codec.Value) (*Exception, error) {
 	return e, nil
 }
 
+// celeryExceptions is the module of Celery's own classes.
+const celeryExceptions = "celery.exceptions"
+
 // class is the last part of the type's name, which is what Python's repr and str show.
 func (e *Exception) class() string { return e.Type[strings.LastIndexByte(e.Type, '.')+1:] }
 
-// Repr is the exception as Python's repr shows it: ValueError('boom', 42).
+// Repr is the exception as Python's repr shows it: ValueError('boom', 42). The two of Celery's own classes that print
+// themselves differently are known.
 func (e *Exception) Repr() string {
+	if e.Module == celeryExceptions {
+		switch {
+		case e.Type == "NotRegistered" && len(e.Message) == 1:
+			return "Task of kind " + reprOf(e.Message[0]) + " never registered, please make sure it's imported."
+		case e.Type == "Reject" && len(e.Message) == 2:
+			return "reject requeue=" + reprOf(e.Message[1]) + ": " + strOf(e.Message[0])
+		}
+	}
 	var s strings.Builder
 	s.WriteString(e.class())
 	s.WriteByte('(')
@@ -98,7 +110,7 @@ func (e *Exception) Repr() string {
 }
 
 // Error is the exception as the last line of a Python traceback shows it: "ValueError: boom", or
-// "celery.exceptions.NotRegistered: orders.charge".
+// "celery.exceptions.ChordError: Dependency … raised …".
 func (e *Exception) Error() string {
 	s := e.Type
 	if e.Module != "" && e.Module != "builtins" {
@@ -108,17 +120,23 @@ func (e *Exception) Error() string {
 	case 0:
 		return s
 	case 1:
-		if e.Type != "KeyError" { // whose str is its key's repr
-			if x, err := e.Message[0].Any(); err == nil {
-				if text, ok := x.(string); ok {
-					if text == "" {
-						return s
-					}
-					return s + ": " + text
-				}
-			}
+		if e.Type == "KeyError" || e.Type == "NotRegistered" && e.Module == celeryExceptions {
+			return s + ": " + reprOf(e.Message[0]) // a KeyError's str is its key's repr
 		}
-		return s + ": " + reprOf(e.Message[0])
+		if text := strOf(e.Message[0]); text != "" {
+			return s + ": " + text
+		}
+		return s
 	}
 	return s + ": " + strings.TrimPrefix(e.Repr(), e.class())
+}
+
+// strOf is a value as Python's str shows it: a text as it is, all else as its repr.
+func strOf(v codec.Value) string {
+	if x, err := v.Any(); err == nil {
+		if s, ok := x.(string); ok {
+			return s
+		}
+	}
+	return reprOf(v)
 }

@@ -104,42 +104,6 @@ func (one *oneBody) appendJSON(dst []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-func (one *oneBody) generic() (any, error) {
-	t := one.task
-	args, err := genericArray(one.body.Args)
-	if err != nil {
-		return nil, fmt.Errorf("args: %w", err)
-	}
-	kwargs, err := genericObject(one.body.Kwargs)
-	if err != nil {
-		return nil, fmt.Errorf("kwargs: %w", err)
-	}
-	callbacks, err := genericSignatures(one.embed.Callbacks)
-	if err != nil {
-		return nil, fmt.Errorf("callbacks: %w", err)
-	}
-	errbacks, err := genericSignatures(one.embed.Errbacks)
-	if err != nil {
-		return nil, fmt.Errorf("errbacks: %w", err)
-	}
-	out := map[string]any{
-		"task": t.Name, "id": t.ID, "args": args, "kwargs": kwargs,
-		"group": orNull(t.Group), "group_index": nil, "taskset": orNull(t.Group),
-		"retries": int64(t.Retries), "eta": timeOrNull(t.ETA), "expires": timeOrNull(t.Expires), "utc": true,
-		"callbacks": callbacks, "errbacks": errbacks, "chord": nil,
-		"timelimit": []any{number(t.TimeLimit), number(t.SoftTimeLimit)},
-	}
-	if t.HasGroupIndex {
-		out["group_index"] = int64(t.GroupIndex)
-	}
-	if one.embed.Chord != nil {
-		if out["chord"], err = one.embed.Chord.generic(); err != nil {
-			return nil, fmt.Errorf("chord: %w", err)
-		}
-	}
-	return out, nil
-}
-
 func appendTimeOrNull(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(dst, "null"...)

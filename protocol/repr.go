@@ -80,6 +80,9 @@ func appendRepr(dst []byte, v any, depth int) []byte {
 		return append(append(append(dst, "UUID('"...), x.String()...), "')"...)
 	case codec.Date:
 		return fmt.Appendf(dst, "datetime.date(%d, %d, %d)", x.Year, x.Month, x.Day)
+	case codec.TimeOfDay:
+		dst = fmt.Appendf(dst, "datetime.time(%d, %d", x.Hour, x.Minute)
+		return append(appendReprSeconds(dst, x.Second, x.Nanosecond/1000), ')')
 	case time.Time:
 		return appendReprTime(dst, x)
 	}
@@ -159,13 +162,7 @@ func appendReprFloat(dst []byte, f float64) []byte {
 
 func appendReprTime(dst []byte, t time.Time) []byte {
 	dst = fmt.Appendf(dst, "datetime.datetime(%d, %d, %d, %d, %d", t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute())
-	micro := t.Nanosecond() / 1000
-	if t.Second() != 0 || micro != 0 {
-		dst = fmt.Appendf(dst, ", %d", t.Second())
-	}
-	if micro != 0 {
-		dst = fmt.Appendf(dst, ", %d", micro)
-	}
+	dst = appendReprSeconds(dst, t.Second(), t.Nanosecond()/1000)
 	if t.Location() != codec.Naive {
 		if _, offset := t.Zone(); offset == 0 {
 			dst = append(dst, ", tzinfo=datetime.timezone.utc"...)
@@ -182,4 +179,15 @@ func appendReprTime(dst []byte, t time.Time) []byte {
 		}
 	}
 	return append(dst, ')')
+}
+
+// appendReprSeconds leaves out what is zero, as Python does.
+func appendReprSeconds(dst []byte, second, micro int) []byte {
+	if second != 0 || micro != 0 {
+		dst = fmt.Appendf(dst, ", %d", second)
+	}
+	if micro != 0 {
+		dst = fmt.Appendf(dst, ", %d", micro)
+	}
+	return dst
 }

@@ -104,7 +104,8 @@ func (p *timeText) read() (time.Time, bool) {
 	if !ok || p.i != len(p.s) {
 		return time.Time{}, false
 	}
-	return time.Date(year, time.Month(month), day, 0, 0, clock, nano, loc), true
+	t := time.Date(year, time.Month(month), day, 0, 0, clock, nano, loc)
+	return t, t.Year() <= 9999 // 24:00 on the last day Python knows
 }
 
 // pair reads two numbers of two digits that both or neither have sep before them: the month and day of a date.

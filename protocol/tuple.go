@@ -57,37 +57,6 @@ func appendTuples(dst []byte, list []ResultTuple, depth int) ([]byte, error) {
 	return append(dst, ']'), nil
 }
 
-// generic is the tuple for serializers that are not JSON.
-func (t *ResultTuple) generic(depth int) (any, error) {
-	if depth+2 > codec.MaxDepth {
-		return nil, errDeepTuple
-	}
-	var parent, members any
-	var err error
-	if t.Parent != nil {
-		if parent, err = t.Parent.generic(depth + 2); err != nil {
-			return nil, err
-		}
-	}
-	if t.IsGroup {
-		if members, err = genericTuples(t.Members, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	return []any{[]any{orNull(t.ID), parent}, members}, nil
-}
-
-func genericTuples(list []ResultTuple, depth int) (any, error) {
-	out := make([]any, len(list))
-	var err error
-	for i := range list {
-		if out[i], err = list[i].generic(depth + 1); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 // DecodeResultTuple reads a tuple. An id without a parent may stand alone: "id" and ["id", null] are read as well.
 func DecodeResultTuple(v codec.Value) (ResultTuple, error) {
 	x, err := v.Any() // at once: splitting level by level would scan the text as often as it is deep
