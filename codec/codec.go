@@ -18,7 +18,8 @@ const (
 // ErrPickle: the content is a pickle, which is never read, whatever accept_content says.
 var ErrPickle = errors.New("pickle is refused always: reading it would run code chosen by its sender; set task_serializer = \"json\" on the Python side")
 
-// A DisallowedError says that a content type is not in accept_content. Its text is kombu's ContentDisallowed.
+// A DisallowedError says that a content type is not in accept_content. Its text is kombu's ContentDisallowed. It is
+// ErrPickle when the content is a pickle.
 type DisallowedError struct {
 	Name        string // the serializer's alias, else the content type
 	ContentType string
@@ -26,6 +27,14 @@ type DisallowedError struct {
 
 func (e *DisallowedError) Error() string {
 	return "Refusing to deserialize untrusted content of type " + e.Name + " (" + e.ContentType + ")"
+}
+
+// Unwrap is ErrPickle for pickles, which no accept_content can allow.
+func (e *DisallowedError) Unwrap() error {
+	if isPickle(e.ContentType) {
+		return ErrPickle
+	}
+	return nil
 }
 
 // An Encoded body and the two properties that describe it.
