@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -60,12 +61,18 @@ func (t *Task) DecodeBody(o DecodeOptions) (*Body, error) {
 	}
 	if isJSON(&t.Properties) && firstByte(plain) == '[' { // the common case, scanned once
 		parts, err := codec.SplitArray(plain)
+		if err == nil {
+			err = checkTyped(plain)
+		}
 		if err != nil {
 			return nil, t.undecodable(err)
 		}
 		return t.keep(t.readParts(parts))
 	}
 	v, err := codec.UnmarshalValue(t.Properties.ContentType, t.Properties.ContentEncoding, plain)
+	if err == nil {
+		err = checkTyped(v.Raw())
+	}
 	if err != nil {
 		return nil, t.undecodable(err)
 	}
@@ -209,6 +216,9 @@ func (t *Task) objectFields(o DecodeOptions) ([]codec.NamedValue, error) {
 	}
 	p := &t.Properties
 	v, err := codec.UnmarshalValue(orText(p.ContentType, "application/data"), p.ContentEncoding, plain)
+	if err == nil {
+		err = checkTyped(v.Raw())
+	}
 	if err != nil {
 		return nil, t.undecodable(err)
 	}
@@ -269,6 +279,16 @@ func objectAhead(env *Envelope) bool {
 
 func isJSON(p *Properties) bool {
 	return p.ContentType == "application/json" && (p.ContentEncoding == "utf-8" || p.ContentEncoding == "")
+}
+
+// checkTyped decodes JSON text that holds typed values, so that one of unknown type makes the message undecodable now, as
+// in Celery, and not the task fail later. Other text is left alone.
+func checkTyped(text []byte) error {
+	if !bytes.Contains(text, []byte("__type__")) {
+		return nil
+	}
+	_, err := codec.JSON(text).Any()
+	return err
 }
 
 // firstByte is the first byte that is not white space, or 0.

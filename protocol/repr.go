@@ -24,8 +24,11 @@ const reprDepth = 50
 
 func reprOf(v codec.Value) string {
 	x, err := v.Any()
-	if err != nil {
-		return string(v.Raw())
+	if err != nil { // a Go value that is nothing to Python, or text that is no JSON
+		if raw := v.Raw(); raw != nil {
+			return string(raw)
+		}
+		return codec.Repr(v)
 	}
 	return string(appendRepr(nil, x, 0))
 }
