@@ -1,0 +1,209 @@
+package umbel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/setting"
+)
+
+// An App is a set of tasks and the settings they share. It connects when it first needs to, and may be used from many
+// goroutines. Celery: Celery('name').
+type App struct {
+	name   string
+	origin string // gen<pid>@<host>
+	oid    string // names this process in reply_to when no backend does
+	hooks  hooks  // written before the app is used, only read after
+	eager  atomic.Bool
+	link   atomic.Pointer[link] // nil until connected
+
+	mu     sync.Mutex // guards what follows
+	tasks  map[string]*Definition
+	funcs  []RouteFunc
+	config *Config // nil until loaded; defaults filled in
+	log    *slog.Logger
+	plan   *plan // nil until the settings are needed
+
+	opening sync.Mutex // held while connecting; guards closed
+	closed  bool
+}
+
+// An AppOption says something of an App at New.
+type AppOption func(*App)
+
+// WithConfig takes settings from c and from nothing else. Without it they are loaded when they are first needed: from
+// umbel.yaml and the environment, as LoadConfig does by default.
+func WithConfig(c Config) AppOption {
+	return func(a *App) {
+		c := c.WithDefaults()
+		a.config = &c
+	}
+}
+
+// WithLogger sends the app's log there. Defaults to slog.Default().
+func WithLogger(l *slog.Logger) AppOption { return func(a *App) { a.log = l } }
+
+// New makes an app. It reads nothing and connects to nothing.
+func New(name string, options ...AppOption) *App {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	a := &App{name: name, origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), oid: uuid.NewString(), tasks: make(map[string]*Definition)}
+	for _, o := range options {
+		o(a)
+	}
+	return a
+}
+
+// Name is the name given to New.
+func (a *App) Name() string { return a.name }
+
+// Logger is where the app logs.
+func (a *App) Logger() *slog.Logger {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.log == nil {
+		return slog.Default()
+	}
+	return a.log
+}
+
+// SetLogger sends the app's log elsewhere.
+func (a *App) SetLogger(l *slog.Logger) {
+	a.mu.Lock()
+	a.log = l
+	a.mu.Unlock()
+}
+
+// Use adds middleware. It panics on a value that is none, and must not be called once tasks are sent or run.
+func (a *App) Use(middleware ...Middleware) {
+	for _, m := range middleware {
+		if err := a.hooks.add(m); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// RouteFunc adds a function that routes tasks, asked before task_routes. It must be called before the first send.
+func (a *App) RouteFunc(f RouteFunc) {
+	a.mu.Lock()
+	a.funcs = append(a.funcs, f)
+	a.mu.Unlock()
+}
+
+func (a *App) register(d *Definition) {
+	if d.name == "" {
+		panic("umbel: a task has no name")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, dup := a.tasks[d.name]; dup {
+		panic(fmt.Sprintf("umbel: task %q is registered twice", d.name))
+	}
+	a.tasks[d.name] = d
+}
+
+func (a *App) definition(name string) *Definition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.tasks[name]
+}
+
+// Lookup finds a registered task. The error is a *NotRegisteredError that names the nearest.
+func (a *App) Lookup(name string) (*Definition, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d := a.tasks[name]; d != nil {
+		return d, nil
+	}
+	return nil, &NotRegisteredError{Name: name, Nearest: setting.Nearest(name, slices.Collect(maps.Keys(a.tasks)))}
+}
+
+// Tasks are the registered tasks by name.
+func (a *App) Tasks() []*Definition {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	names := slices.Sorted(maps.Keys(a.tasks))
+	out := make([]*Definition, len(names))
+	for i, n := range names {
+		out[i] = a.tasks[n]
+	}
+	return out
+}
+
+// Configure replaces the settings. It is an error once the app has used the ones it had.
+func (a *App) Configure(c Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.plan != nil {
+		return errors.New("configure: the app has begun to use its settings")
+	}
+	c = c.WithDefaults()
+	a.config = &c
+	return nil
+}
+
+// Config is the settings in force, defaults filled in; the first call loads them.
+func (a *App) Config() (*Config, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.loadConfig()
+}
+
+func (a *App) loadConfig() (*Config, error) {
+	if a.config == nil {
+		c, err := LoadConfig(LoadOptions{})
+		if err != nil {
+			return nil, err
+		}
+		c = c.WithDefaults()
+		a.config = &c
+	}
+	return a.config, nil
+}
+
+// Eager makes every send of a registered task run it at once in the caller, through the same encoding, without a broker:
+// for tests. Celery: task_always_eager.
+func (a *App) Eager(on bool) { a.eager.Store(on) }
+
+// Broker is the app's connection to its broker; the first call connects. Its owner is the app.
+func (a *App) Broker(ctx context.Context) (broker.Broker, error) {
+	l, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.broker, nil
+}
+
+// Backend is the app's result store; the first call connects. ErrNoBackend when results are disabled.
+func (a *App) Backend(ctx context.Context) (backend.Backend, error) {
+	l, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.results(ctx, a)
+}
+
+// Close disconnects. The app cannot be used any more.
+func (a *App) Close() error {
+	a.opening.Lock()
+	defer a.opening.Unlock()
+	a.closed = true
+	l := a.link.Swap(nil)
+	if l == nil {
+		return nil
+	}
+	return l.close()
+}

@@ -1,0 +1,130 @@
+package umbel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/umbel-go/umbel/protocol"
+)
+
+// An Outcome is how one run of a task ended.
+type Outcome struct {
+	// State is Success, Failure, Retrying, Ignored, Rejected or Revoked.
+	State State
+
+	Value     any           // what the handler returned, on Success
+	Err       error         // why, otherwise
+	Traceback string        // on Failure and Retrying
+	Delay     time.Duration // until the next attempt, on Retrying
+	Requeue   bool          // on Rejected
+	Expected  bool          // the error is one the task lists as Expected
+	Runtime   time.Duration
+}
+
+// Execute runs a task in this goroutine: middleware, handler, and what its error means. It stores, acks and publishes
+// nothing; that is its caller's business. A panic is an outcome, never the caller's.
+func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *protocol.Body) Outcome {
+	r.body = body
+	ctx = context.WithValue(ctx, requestKey{}, r)
+	h := &a.hooks
+	for _, m := range h.prerun {
+		a.callHook("TaskPrerun", func() { m.TaskPrerun(ctx, r) })
+	}
+	start := time.Now()
+	value, err := a.call(ctx, d, r)
+	o := d.outcome(ctx, r, value, err)
+	o.Runtime = time.Since(start)
+
+	switch o.State {
+	case Success:
+		for _, m := range h.success {
+			a.callHook("TaskSuccess", func() { m.TaskSuccess(ctx, r, &o) })
+		}
+	case Failure:
+		for _, m := range h.failure {
+			a.callHook("TaskFailure", func() { m.TaskFailure(ctx, r, &o) })
+		}
+	case Retrying:
+		for _, m := range h.retry {
+			a.callHook("TaskRetry", func() { m.TaskRetry(ctx, r, &o) })
+		}
+	}
+	for _, m := range h.postrun {
+		a.callHook("TaskPostrun", func() { m.TaskPostrun(ctx, r, &o) })
+	}
+	return o
+}
+
+func (a *App) callHook(name string, f func()) {
+	defer a.guard(name)
+	f()
+}
+
+func (a *App) call(ctx context.Context, d *Definition, r *Request) (value any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			value, err = nil, &PanicError{Value: p, Stack: debug.Stack()}
+		}
+	}()
+	if len(a.hooks.wrap) == 0 {
+		return d.run(ctx, r.body)
+	}
+	h := func(ctx context.Context, r *Request) (any, error) { return d.run(ctx, r.body) }
+	for i := len(a.hooks.wrap) - 1; i >= 0; i-- {
+		h = a.hooks.wrap[i].WrapTask(h)
+	}
+	return h(ctx, r)
+}
+
+// outcome decides what a handler's error means.
+func (d *Definition) outcome(ctx context.Context, r *Request, value any, err error) Outcome {
+	if err == nil {
+		return Outcome{State: Success, Value: value}
+	}
+	var (
+		reject *RejectError
+		retry  *RetryError
+		ignore *ignoreError
+	)
+	switch {
+	case errors.As(err, &ignore):
+		return Outcome{State: Ignored, Err: err}
+	case errors.As(err, &reject):
+		return Outcome{State: Rejected, Err: err, Requeue: reject.Requeue}
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrRevoked):
+		return Outcome{State: Revoked, Err: ErrRevoked}
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		// The handler passed on the cancellation: what matters is why it was cancelled.
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+	}
+	policy := d.options.retry
+	if errors.As(err, &retry) {
+		if policy.Left(r.Retries) {
+			return Outcome{State: Retrying, Err: err, Delay: retry.In, Traceback: traceback(r.Name, err)}
+		}
+		if err = retry.Err; err == nil {
+			err = &MaxRetriesError{Detail: fmt.Sprintf("Can't retry %s[%s] args:%s kwargs:%s",
+				r.Name, r.ID, r.task.ArgsRepr, r.task.KwargsRepr)}
+		}
+		return d.failure(r, err)
+	}
+	if policy != nil && policy.Covers(err) && policy.Left(r.Retries) {
+		delay := policy.DelayFor(r.Retries)
+		return Outcome{State: Retrying, Delay: delay, Err: &RetryError{In: delay, Err: err}, Traceback: traceback(r.Name, err)}
+	}
+	return d.failure(r, err)
+}
+
+func (d *Definition) failure(r *Request, err error) Outcome {
+	o := Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
+	for _, e := range d.options.expected {
+		o.Expected = o.Expected || errors.Is(err, e)
+	}
+	return o
+}

@@ -1,0 +1,313 @@
+package umbel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
+)
+
+// publishTimeout bounds a send whose context has no deadline: long enough for a broker's restart, not for ever.
+const publishTimeout = 30 * time.Second
+
+// A link is an app's connection: its broker, and its result store once that is needed.
+type link struct {
+	*plan
+	log     *slog.Logger
+	broker  broker.Broker
+	replyTo string
+
+	declared sync.Map // *queue → *atomic.Bool: declared on this link, or being declared
+
+	opening sync.Mutex // held while the backend is opened
+	backend atomic.Pointer[backend.Backend]
+}
+
+// open connects on the first call. A failure is not remembered: the next call tries again.
+func (a *App) open(ctx context.Context) (*link, error) {
+	if l := a.link.Load(); l != nil {
+		return l, nil
+	}
+	a.opening.Lock()
+	defer a.opening.Unlock()
+	if l := a.link.Load(); l != nil {
+		return l, nil
+	}
+	if a.closed {
+		return nil, broker.ErrClosed
+	}
+	p, err := a.ready()
+	if err != nil {
+		return nil, err
+	}
+	bc, err := p.config.BrokerConfig()
+	if err != nil {
+		return nil, err
+	}
+	log := a.Logger()
+	bc.Log, bc.Name = log, a.name
+	b, err := broker.Open(ctx, bc)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{plan: p, log: log, broker: b, replyTo: a.oid}
+	if strings.HasPrefix(p.config.ResultBackend, "rpc") {
+		// Replies come to a queue of this process, which must exist before anything is sent.
+		r, err := l.results(ctx, a)
+		if err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		l.replyTo = r.ReplyTo()
+	}
+	a.link.Store(l)
+	return l, nil
+}
+
+// results opens the result store on the first call.
+func (l *link) results(ctx context.Context, a *App) (backend.Backend, error) {
+	if b := l.backend.Load(); b != nil {
+		return *b, nil
+	}
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	if b := l.backend.Load(); b != nil {
+		return *b, nil
+	}
+	bc, ok, err := l.config.BackendConfig()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ErrNoBackend
+	}
+	bc.Log, bc.Broker = l.log, l.broker
+	b, err := backend.Open(ctx, bc)
+	if err != nil {
+		return nil, err
+	}
+	l.backend.Store(&b)
+	return b, nil
+}
+
+// declare creates a queue and its way in, once per link. Entities that vanish by themselves are declared each time.
+func (l *link) declare(ctx context.Context, q *queue) error {
+	if q == nil {
+		return nil
+	}
+	done, ok := l.declared.Load(q)
+	if !ok {
+		done, _ = l.declared.LoadOrStore(q, new(atomic.Bool))
+	}
+	if done.(*atomic.Bool).Load() {
+		return nil
+	}
+	err := l.broker.Declare(ctx, q.topology)
+	var drift *broker.DriftError
+	switch {
+	case errors.As(err, &drift):
+		// The queue is there, with other arguments: messages reach it, and what is sent is confirmed. It is the worker
+		// that must not start on it.
+		l.log.Warn("queue exists with other arguments than the settings give it; sending to it as it is", "queue", q.config.Name, "error", err)
+	case err != nil:
+		return fmt.Errorf("declare queue %q: %w", q.config.Name, err)
+	}
+	if !q.vanishes() {
+		done.(*atomic.Bool).Store(true)
+	}
+	return nil
+}
+
+func (q *queue) vanishes() bool {
+	for _, d := range q.topology.Queues {
+		if d.AutoDelete || d.Arguments["x-expires"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// publish sends one message, again where it is certain that it did not leave. Celery: task_publish_retry_policy.
+func (l *link) publish(ctx context.Context, m *broker.Message) error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
+		defer cancel()
+	}
+	err := l.broker.Publish(ctx, m)
+	if err == nil || !*l.config.TaskPublishRetry {
+		return err
+	}
+	policy := l.config.TaskPublishRetryPolicy
+	wait := policy.IntervalStart
+	for n := 0; errors.Is(err, broker.ErrNotSent) && (policy.MaxRetries == NoLimit || n < policy.MaxRetries); n++ {
+		if serr := sleep(ctx, wait); serr != nil {
+			return err
+		}
+		wait = min(wait+policy.IntervalStep, policy.IntervalMax)
+		err = l.broker.Publish(ctx, m)
+	}
+	return err
+}
+
+func (l *link) publishBatch(ctx context.Context, batch []*broker.Message) []error {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, publishTimeout+time.Duration(len(batch))*time.Millisecond)
+		defer cancel()
+	}
+	errs := l.broker.PublishBatch(ctx, batch)
+	if !*l.config.TaskPublishRetry {
+		return errs
+	}
+	for i, err := range errs {
+		if errors.Is(err, broker.ErrNotSent) {
+			errs[i] = l.publish(ctx, batch[i])
+		}
+	}
+	return errs
+}
+
+func (l *link) close() error {
+	var errs []error
+	if b := l.backend.Load(); b != nil {
+		errs = append(errs, (*b).Close())
+	}
+	return errors.Join(append(errs, l.broker.Close())...)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Publish sends a message that is complete: a retry, a callback, a replay. Workers call it. It is confirmed when Publish
+// returns nil.
+func (a *App) Publish(ctx context.Context, m *broker.Message) error {
+	l, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	return l.publish(ctx, m)
+}
+
+// BrokerConfig is what the settings say about reaching the broker.
+func (c *Config) BrokerConfig() (broker.Config, error) {
+	urls, err := c.brokerURLs()
+	if err != nil {
+		return broker.Config{}, err
+	}
+	bc := broker.Config{
+		URLs: urls, Shuffle: c.BrokerFailoverStrategy == "shuffle", ConnectTimeout: c.BrokerConnectionTimeout,
+		Heartbeat: c.BrokerHeartbeat, MaxRetries: c.BrokerConnectionMaxRetries, NoReconnect: !deref(c.BrokerConnectionRetry, true),
+		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
+	}
+	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
+		if bc.TLS, err = c.BrokerUseSSL.Config(); err != nil {
+			return broker.Config{}, fmt.Errorf("broker_use_ssl: %w", err)
+		}
+	}
+	return bc, nil
+}
+
+// BackendConfig is what the settings say about reaching the result store; ok is false when results are disabled.
+func (c *Config) BackendConfig() (bc backend.Config, ok bool, err error) {
+	if c.ResultBackend == resultsDisabled || c.ResultBackend == "" {
+		return backend.Config{}, false, nil
+	}
+	accept, err := codec.NewAccept(c.ResultAcceptContent...)
+	if err != nil {
+		return backend.Config{}, false, fmt.Errorf("result_accept_content: %w", err)
+	}
+	bc = backend.Config{URL: c.ResultBackend, Expires: c.ResultExpires, Serializer: c.ResultSerializer, Accept: accept,
+		Options: c.ResultBackendTransportOptions, Persistent: c.ResultPersistent, ConnectTimeout: c.RedisSocketConnectTimeout,
+		Settings: map[string]any{}}
+	if err := c.redisSettings(bc.Settings); err != nil {
+		return backend.Config{}, false, err
+	}
+	return bc, true, nil
+}
+
+func (c *Config) redisSettings(s map[string]any) error {
+	put := func(name string, v any, isSet bool) {
+		if isSet {
+			s[name] = v
+		}
+	}
+	put("host", c.RedisHost, c.RedisHost != "")
+	put("port", c.RedisPort, c.RedisPort != 0)
+	put("db", c.RedisDB, c.RedisDB != 0)
+	put("username", c.RedisUsername, c.RedisUsername != "")
+	put("password", c.RedisPassword, c.RedisPassword != "")
+	put("max_connections", c.RedisMaxConnections, c.RedisMaxConnections != 0)
+	put("socket_timeout", c.RedisSocketTimeout, c.RedisSocketTimeout != 0)
+	put("client_name", c.RedisClientName, c.RedisClientName != "")
+	if c.RedisBackendUseSSL != nil && !c.RedisBackendUseSSL.Off {
+		t, err := c.RedisBackendUseSSL.Config()
+		if err != nil {
+			return fmt.Errorf("redis_backend_use_ssl: %w", err)
+		}
+		s["tls"] = t
+	}
+	return nil
+}
+
+// brokerURLs completes the list: old-style host settings, a virtual host that overrides, TLS asked for by setting.
+func (c *Config) brokerURLs() ([]string, error) {
+	urls := c.BrokerURL
+	if len(urls) == 0 {
+		u := c.BrokerTransport + "://"
+		host := c.BrokerHost
+		if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+			host = "[" + host + "]"
+		}
+		u += host
+		if c.BrokerPort != 0 {
+			u += fmt.Sprintf(":%d", c.BrokerPort)
+		}
+		urls = []string{u + "//"}
+	}
+	out := make([]string, 0, len(urls))
+	for _, u := range urls {
+		for one := range strings.SplitSeq(u, ";") {
+			if one = strings.TrimSpace(one); one != "" {
+				out = append(out, c.completeURL(one))
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("broker_url is empty")
+	}
+	return out, nil
+}
+
+func (c *Config) completeURL(u string) string {
+	if !strings.Contains(u, "://") {
+		u = c.BrokerTransport + "://" + u
+	}
+	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
+		for _, plain := range []string{"amqp://", "pyamqp://"} {
+			if strings.HasPrefix(strings.ToLower(u), plain) {
+				u = "amqps://" + u[len(plain):]
+				break
+			}
+		}
+	}
+	return u
+}

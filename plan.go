@@ -1,0 +1,119 @@
+package umbel
+
+import (
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
+)
+
+// A plan is what follows from an app's settings without any connection: its router and what it accepts.
+type plan struct {
+	config *Config
+	router *router
+	accept codec.Accept
+}
+
+// ready works the plan out on the first call; settings cannot be replaced afterwards.
+func (a *App) ready() (*plan, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.plan != nil {
+		return a.plan, nil
+	}
+	c, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	accept, err := codec.NewAccept(c.AcceptContent...)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRouter(c, a.funcs)
+	if err != nil {
+		return nil, err
+	}
+	a.plan = &plan{config: c, router: r, accept: accept}
+	return a.plan, nil
+}
+
+// Accept is what the app decodes. Celery: accept_content.
+func (a *App) Accept() (codec.Accept, error) {
+	p, err := a.ready()
+	if err != nil {
+		return codec.Accept{}, err
+	}
+	return p.accept, nil
+}
+
+// A QueuePlan is a queue with all defaults filled: what is declared, and how messages get in.
+type QueuePlan struct {
+	Name         string
+	Exchange     string // "" is the default exchange
+	ExchangeType string
+	RoutingKey   string
+	Topology     broker.Topology
+}
+
+// Queues are the configured queues: those of task_queues, or the default queue alone. Workers consume them unless told
+// which.
+func (a *App) Queues() ([]QueuePlan, error) {
+	p, err := a.ready()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]QueuePlan, len(p.router.order))
+	for i, name := range p.router.order {
+		q, err := p.router.queue(name)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = q.plan()
+	}
+	return out, nil
+}
+
+// QueueNamed is the plan of one queue by name, made if task_create_missing_queues allows; else the error is a
+// *QueueNotFoundError.
+func (a *App) QueueNamed(name string) (QueuePlan, error) {
+	p, err := a.ready()
+	if err != nil {
+		return QueuePlan{}, err
+	}
+	q, err := p.router.queue(name)
+	if err != nil {
+		return QueuePlan{}, err
+	}
+	return q.plan(), nil
+}
+
+// RoutedQueues are the configured queues and those that task_routes names: every queue this app's settings speak of.
+func (a *App) RoutedQueues() ([]QueuePlan, error) {
+	plans, err := a.Queues()
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool)
+	for _, q := range plans {
+		seen[q.Name] = true
+	}
+	c, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range c.TaskRoutes {
+		name, _ := rule.Options["queue"].(string)
+		if name == "" || seen[name] {
+			continue
+		}
+		seen[name] = true
+		q, err := a.QueueNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		plans = append(plans, q)
+	}
+	return plans, nil
+}
+
+func (q *queue) plan() QueuePlan {
+	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey, Topology: q.topology}
+}

@@ -1,0 +1,317 @@
+package umbel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+// A call is one task to send.
+type call struct {
+	name    string
+	def     *Definition // nil when sent by name
+	in      any
+	options []SendOption
+}
+
+// A BatchError says which messages of a batch were not confirmed.
+type BatchError struct {
+	Errs []error // as long as the batch; nil where the message was confirmed
+}
+
+func (e *BatchError) Error() string {
+	n := 0
+	var first error
+	for _, err := range e.Errs {
+		if err != nil {
+			n++
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d messages were not confirmed; the first: %v", n, len(e.Errs), first)
+}
+
+// Unwrap gives errors.Is and errors.As every message's error.
+func (e *BatchError) Unwrap() []error {
+	return slices.DeleteFunc(slices.Clone(e.Errs), func(err error) bool { return err == nil })
+}
+
+// Call is a task to send by name, for App.SendMany.
+type Call struct {
+	Name    string // task
+	Input   any    // Args, Kwargs, or a value that a registered task would take
+	Options []SendOption
+}
+
+// Send asks for one run of a task known by name only: in Python, in another program, or registered here. in is Args,
+// Kwargs, nil for no arguments, or a value that a registered task of this name would take. Celery: send_task.
+func (a *App) Send(ctx context.Context, name string, in any, options ...SendOption) (*AsyncResult, error) {
+	return a.send(ctx, name, a.definition(name), in, options)
+}
+
+// SendMany sends a batch of calls, pipelined: see Task.SendMany.
+func (a *App) SendMany(ctx context.Context, calls []Call) ([]*AsyncResult, error) {
+	cs := make([]call, len(calls))
+	for i, c := range calls {
+		cs[i] = call{name: c.Name, def: a.definition(c.Name), in: c.Input, options: c.Options}
+	}
+	return a.sendMany(ctx, cs)
+}
+
+func (a *App) send(ctx context.Context, name string, def *Definition, in any, options []SendOption) (*AsyncResult, error) {
+	if a.eager.Load() && def != nil {
+		return a.sendEager(ctx, def, call{name, def, in, options})
+	}
+	l, err := a.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", name, err)
+	}
+	m, p, err := a.message(ctx, l.plan, l.replyTo, call{name, def, in, options})
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", name, err)
+	}
+	if err = l.declare(ctx, p.queue); err == nil {
+		err = l.publish(ctx, m)
+	}
+	for _, h := range a.hooks.afterPublish {
+		a.callHook("AfterPublish", func() { h.AfterPublish(ctx, p, err) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", name, err)
+	}
+	return a.sent(ctx, p), nil
+}
+
+func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error) {
+	results := make([]*AsyncResult, len(calls))
+	errs := make([]error, len(calls))
+	if a.eager.Load() {
+		for i, c := range calls {
+			results[i], errs[i] = a.send(ctx, c.name, c.def, c.in, c.options)
+		}
+		return results, batchError(errs)
+	}
+	l, err := a.open(ctx)
+	if err != nil {
+		return results, fmt.Errorf("send %d tasks: %w", len(calls), err)
+	}
+	batch := make([]*broker.Message, 0, len(calls))
+	pubs := make([]*Publication, len(calls))
+	index := make([]int, 0, len(calls))
+	for i, c := range calls {
+		m, p, err := a.message(ctx, l.plan, l.replyTo, c)
+		if err == nil {
+			err = l.declare(ctx, p.queue)
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("send task %q: %w", c.name, err)
+			continue
+		}
+		batch, index, pubs[i] = append(batch, m), append(index, i), p
+	}
+	for j, err := range l.publishBatch(ctx, batch) {
+		if err != nil {
+			errs[index[j]] = fmt.Errorf("send task %q: %w", calls[index[j]].name, err)
+		}
+	}
+	for i, p := range pubs {
+		if p == nil {
+			continue
+		}
+		for _, h := range a.hooks.afterPublish {
+			a.callHook("AfterPublish", func() { h.AfterPublish(ctx, p, errs[i]) })
+		}
+		if errs[i] == nil {
+			results[i] = a.sent(ctx, p)
+		}
+	}
+	return results, batchError(errs)
+}
+
+func batchError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return &BatchError{Errs: errs}
+		}
+	}
+	return nil
+}
+
+// sent makes the handle of a message that is on its way, and notes it as a child of the task that sent it.
+func (a *App) sent(ctx context.Context, p *Publication) *AsyncResult {
+	if parent := RequestFrom(ctx); parent != nil {
+		parent.addChild(p.ID)
+	}
+	return &AsyncResult{app: a, id: p.ID, name: p.Name, sent: true, ignored: p.ignored}
+}
+
+// layers resolves settings, route, task and send options into one.
+func (l *plan) layers(c call) (*sendOptions, error) {
+	o := &sendOptions{now: time.Now()}
+	cfg := l.config
+	if cfg.TaskDefaultPriority != nil {
+		p := uint8(*cfg.TaskDefaultPriority)
+		o.priority = &p
+	}
+	o.serializer, o.compression, o.deliveryMode = cfg.TaskSerializer, cfg.TaskCompression, 0
+	if cfg.TaskIgnoreResult {
+		o.ignoreResult = &cfg.TaskIgnoreResult
+	}
+	if rule := l.router.rule(c.name); rule != nil {
+		if err := applyRule(o, rule); err != nil {
+			return nil, err
+		}
+	}
+	if c.def != nil {
+		o.over(&c.def.options.send)
+	}
+	for _, opt := range c.options {
+		opt.applySend(o)
+	}
+	return o, o.err
+}
+
+// over lays the set fields of top over o.
+func (o *sendOptions) over(top *sendOptions) {
+	set(&o.queue, top.queue)
+	set(&o.exchange, top.exchange)
+	set(&o.routingKey, top.routingKey)
+	set(&o.priority, top.priority)
+	set(&o.timeLimit, top.timeLimit)
+	set(&o.softTimeLimit, top.softTimeLimit)
+	set(&o.ignoreResult, top.ignoreResult)
+	if top.deliveryMode != 0 {
+		o.deliveryMode = top.deliveryMode
+	}
+	if top.serializer != "" {
+		o.serializer = top.serializer
+	}
+	if top.compression != "" {
+		o.compression = top.compression
+	}
+	if top.expiresIn != 0 {
+		o.expiresIn = top.expiresIn
+	}
+	if top.shadow != "" {
+		o.shadow = top.shadow
+	}
+}
+
+func set[T any](dst **T, src *T) {
+	if src != nil {
+		*dst = src
+	}
+}
+
+// message builds the message of a call.
+func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*broker.Message, *Publication, error) {
+	if c.name == "" {
+		return nil, nil, errors.New("the task has no name")
+	}
+	o, err := l.layers(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	rt, err := l.router.resolve(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := a.header(ctx, l, c.name, o)
+	t.Properties.ReplyTo = replyTo
+	if rt.queue != nil && o.deliveryMode == 0 {
+		t.Properties.DeliveryMode = rt.queue.deliveryMode
+	}
+	body := unbind(c.in)
+	if o.argsRepr != nil {
+		t.ArgsRepr, t.KwargsRepr = *o.argsRepr, *o.kwargsRepr
+	} else {
+		t.ArgsRepr, t.KwargsRepr = codec.ReprArgs(body.Args), codec.ReprKwargs(body.Kwargs)
+	}
+	env, err := protocol.EncodeTask(t, body, protocol.EncodeOptions{
+		Serializer: o.serializer, Compression: o.compression, Protocol: l.config.TaskProtocol, Extra: o.headers, Now: o.now})
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &Publication{Name: t.Name, ID: t.ID, Exchange: rt.exchange, RoutingKey: rt.routingKey, Headers: env.Headers,
+		ETA: t.ETA, Body: env.Body, ignored: t.IgnoreResult != nil && *t.IgnoreResult}
+	if rt.queue != nil {
+		p.Queue, p.queue = rt.queue.config.Name, rt.queue
+	}
+	for _, h := range a.hooks.beforePublish {
+		if err := h.BeforePublish(ctx, p); err != nil {
+			return nil, nil, fmt.Errorf("middleware refused it: %w", err)
+		}
+	}
+	env.Headers = p.Headers
+	return &broker.Message{Envelope: *env, Exchange: rt.exchange, RoutingKey: rt.routingKey, NotBefore: t.ETA}, p, nil
+}
+
+// header fills the header of a new task.
+func (a *App) header(ctx context.Context, l *plan, name string, o *sendOptions) *protocol.Task {
+	t := &protocol.Task{
+		Version: 2, Name: name, ID: o.id, Lang: "go", Shadow: o.shadow, ETA: o.eta, Expires: o.expires,
+		Retries: o.retries, RootID: o.rootID, ParentID: o.parentID, Origin: a.origin,
+		IgnoreResult: o.ignoreResult, Stamps: o.stamps,
+	}
+	if t.ID == "" {
+		t.ID = uuid.NewString()
+	}
+	if t.IgnoreResult == nil {
+		no := false
+		t.IgnoreResult = &no
+	}
+	if o.expiresIn > 0 {
+		t.Expires = o.now.Add(o.expiresIn)
+	}
+	t.TimeLimit, t.SoftTimeLimit = deref(o.timeLimit, 0), deref(o.softTimeLimit, 0)
+	for s := range o.stamps {
+		t.StampedHeaders = append(t.StampedHeaders, s)
+	}
+	if parent := RequestFrom(ctx); parent != nil && t.RootID == "" {
+		t.RootID, t.ParentID = parent.RootID, parent.ID
+		if t.RootID == "" {
+			t.RootID = parent.ID
+		}
+		inheritStamps(t, parent)
+	}
+	if t.RootID == "" || t.RootID == orphan {
+		t.RootID = t.ID
+	}
+	if t.ParentID == orphan {
+		t.ParentID = ""
+	}
+	t.Properties.CorrelationID = t.ID
+	t.Properties.DeliveryMode = o.deliveryMode
+	if t.Properties.DeliveryMode == 0 {
+		t.Properties.DeliveryMode = l.config.TaskDefaultDeliveryMode
+	}
+	t.Properties.HasPriority = true
+	t.Properties.Priority = deref(o.priority, 0)
+	return t
+}
+
+func inheritStamps(t *protocol.Task, parent *Request) {
+	if parent.task == nil {
+		return
+	}
+	for name, v := range parent.task.Stamps {
+		if _, own := t.Stamps[name]; own {
+			continue
+		}
+		if t.Stamps == nil {
+			t.Stamps = make(protocol.Table)
+		}
+		t.Stamps[name] = v
+		t.StampedHeaders = append(t.StampedHeaders, name)
+	}
+}

@@ -1,0 +1,106 @@
+package worker
+
+// Admission: the gate between the broker and the pool.
+//
+//	delivery → decode header → known? → expired? → due? → ready
+//
+// Owner: the driver's goroutine of the queue. It may wait only for room in ready, which holds back this queue alone.
+// Celery: celery/worker/strategy.py, celery/worker/request.py.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+func (w *Worker) admit(c *consumer, d *broker.Delivery) {
+	w.stats.received.Add(1)
+	if w.Stage() > Running {
+		w.giveBack(d)
+		return
+	}
+	epoch := c.epoch.Load()
+	t, err := protocol.DecodeTask(&d.Envelope, w.decode)
+	if err != nil {
+		w.refuse(d, err)
+		return
+	}
+	k := w.tasks[t.Name]
+	if k == nil {
+		w.refuseUnknown(d, t)
+		return
+	}
+	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k}
+	r.request = umbel.NewRequest(t, w.updateState)
+	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
+	r.request.Redelivered, r.request.Hostname = d.Redelivered, w.node
+	w.app.NotifyReceived(r.request)
+	if w.log.Enabled(context.Background(), slog.LevelInfo) {
+		w.log.Info("task received", "task", r.request.DisplayName(), "id", t.ID)
+	}
+	if w.expired(r) {
+		return
+	}
+	if !t.ETA.IsZero() && time.Until(t.ETA) > 0 {
+		c.hold(+1)
+		w.delay.add(r)
+		return
+	}
+	w.pool.submit(r)
+}
+
+// due runs on delay's goroutine when a held delivery's time has come.
+func (w *Worker) due(r *run) {
+	r.consumer.hold(-1)
+	if !r.stale() {
+		w.pool.submit(r)
+	}
+}
+
+// expired ends a run whose time to start has passed: REVOKED, and acked.
+func (w *Worker) expired(r *run) bool {
+	if r.task.Expires.IsZero() || time.Now().Before(r.task.Expires) {
+		return false
+	}
+	w.stats.revoked.Add(1)
+	w.log.Info("discarding expired task", "task", r.request.DisplayName(), "id", r.task.ID, "expires", r.task.Expires)
+	w.app.NotifyRevoked(r.request, true)
+	w.finisher.end(r, w.revokedDocument(r, "expired"), settleAck)
+	return true
+}
+
+// giveBack returns a delivery to its queue untouched.
+func (w *Worker) giveBack(d *broker.Delivery) {
+	w.settle(d, settleRequeue)
+}
+
+// settle settles a delivery. A stale one needs nothing: the broker hands it out again.
+func (w *Worker) settle(d *broker.Delivery, how settlement) {
+	var err error
+	switch how {
+	case settleAck:
+		err = d.Ack()
+	case settleReject:
+		err = d.Reject(false)
+	case settleRequeue:
+		err = d.Reject(true)
+	}
+	if err != nil && !errors.Is(err, broker.ErrStale) {
+		w.log.Error("cannot settle delivery", "id", d.Properties.CorrelationID, "queue", d.Queue, "error", err)
+	}
+}
+
+// A settlement is what becomes of a delivery at its end.
+type settlement int
+
+const (
+	settleNothing settlement = iota // settled before
+	settleAck
+	settleReject  // dropped, or to the queue's dead-letter exchange
+	settleRequeue // back to its queue
+)

@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// delay holds deliveries whose ETA has not come. They stay unsettled, so that the broker hands them to another worker if
+// this one ends.
+type delay struct {
+	due func(*run)
+
+	mu      sync.Mutex // guards waiting
+	waiting etaHeap
+
+	changed chan struct{} // 1: the head of waiting may be another
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+func newDelay(due func(*run)) *delay {
+	return &delay{due: due, changed: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
+}
+
+func (d *delay) add(r *run) {
+	d.mu.Lock()
+	heap.Push(&d.waiting, r)
+	d.mu.Unlock()
+	d.wake()
+}
+
+func (d *delay) wake() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run hands over what is due until close.
+func (d *delay) run() {
+	defer close(d.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		next, wait := d.pop()
+		if next != nil {
+			d.due(next)
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-d.changed:
+		case <-d.stop:
+			return
+		}
+	}
+}
+
+// pop takes the first run that is due, or says how long until there may be one.
+func (d *delay) pop() (*run, time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.waiting) == 0 {
+		return nil, time.Hour
+	}
+	if wait := time.Until(d.waiting[0].task.ETA); wait > 0 {
+		return nil, wait
+	}
+	return heap.Pop(&d.waiting).(*run), 0
+}
+
+// drop forgets the stale deliveries of a consumer that lost its connection.
+func (d *delay) drop(c *consumer) {
+	d.mu.Lock()
+	kept, dropped := d.waiting[:0], 0
+	for _, r := range d.waiting {
+		if r.consumer == c && r.stale() {
+			dropped++
+			continue
+		}
+		kept = append(kept, r)
+	}
+	clear(d.waiting[len(kept):])
+	d.waiting = kept
+	heap.Init(&d.waiting)
+	d.mu.Unlock()
+	if dropped > 0 {
+		c.hold(-dropped)
+	}
+}
+
+func (d *delay) len() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting)
+}
+
+// close ends run and returns what was still waiting.
+func (d *delay) close() []*run {
+	close(d.stop)
+	<-d.stopped
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waiting := d.waiting
+	d.waiting = nil
+	return waiting
+}
+
+// etaHeap orders runs by ETA, the first due on top.
+type etaHeap []*run
+
+func (h etaHeap) Len() int           { return len(h) }
+func (h etaHeap) Less(i, j int) bool { return h[i].task.ETA.Before(h[j].task.ETA) }
+func (h etaHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *etaHeap) Push(x any)        { *h = append(*h, x.(*run)) }
+func (h *etaHeap) Pop() any {
+	old := *h
+	last := len(old) - 1
+	r := old[last]
+	old[last] = nil
+	*h = old[:last]
+	return r
+}

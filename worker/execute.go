@@ -1,0 +1,167 @@
+package worker
+
+// Execution: a slot runs one task.
+//
+//	stale? expired? → decode body → ack, if early → STARTED → middleware and handler, under its limits → finish
+//
+// Owner: the pool's goroutine.
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+func (w *Worker) execute(r *run) {
+	if r.stale() || w.expired(r) {
+		return
+	}
+	body, err := r.task.DecodeBody(w.decode)
+	if err != nil {
+		w.refuse(r.delivery, err)
+		return
+	}
+	if err := supported(&body.Embed); err != nil {
+		w.fail(r, err, "")
+		return
+	}
+	if !r.known.policy.AcksLate {
+		if err := r.delivery.Ack(); err != nil {
+			if errors.Is(err, broker.ErrStale) {
+				return // handed out again already: that copy will run
+			}
+			w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
+		}
+		r.acked = true
+	}
+	if r.known.policy.TrackStarted && w.results != nil && !r.ignored() {
+		w.storeStarted(r)
+	}
+	w.stats.started.Add(1)
+	w.stats.active.Add(1)
+	o, taken := w.runLimited(r, body)
+	w.stats.active.Add(-1)
+	if taken {
+		w.finish(r, body, &o)
+	}
+}
+
+// runLimited runs the handler under its time limits. taken is false when the hard limit came first and has ended the task
+// in the handler's stead.
+func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken bool) {
+	ctx, cancel := context.WithCancelCause(w.base)
+	defer cancel(nil)
+	soft, hard := w.limits(r)
+	r.request.SoftTimeLimit, r.request.TimeLimit = soft, hard
+	if soft > 0 {
+		t := time.AfterFunc(soft, func() {
+			w.log.Warn("soft time limit exceeded", "task", r.request.DisplayName(), "id", r.task.ID, "limit", soft)
+			cancel(umbel.ErrSoftTimeLimit)
+		})
+		defer t.Stop()
+	}
+	if hard <= 0 {
+		return w.app.Execute(ctx, r.known.def, r.request, body), true
+	}
+	t := time.AfterFunc(hard, func() {
+		if r.ended.CompareAndSwap(false, true) {
+			cancel(umbel.ErrTimeLimit)
+			w.timeout(r, body, hard)
+		}
+	})
+	defer t.Stop()
+	o = w.app.Execute(ctx, r.known.def, r.request, body)
+	if r.ended.CompareAndSwap(false, true) {
+		return o, true
+	}
+	w.pool.returned()
+	return o, false
+}
+
+// limits are the message's, else the task's. Celery: 0 and null in a message fall through.
+func (w *Worker) limits(r *run) (soft, hard time.Duration) {
+	soft, hard = r.task.SoftTimeLimit, r.task.TimeLimit
+	if soft <= 0 {
+		soft = r.known.policy.SoftTimeLimit
+	}
+	if hard <= 0 {
+		hard = r.known.policy.TimeLimit
+	}
+	return soft, hard
+}
+
+// timeout ends a task past its hard limit. A goroutine cannot be killed: its slot is written off and another takes its
+// place, and the handler is reported with its stack.
+func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
+	w.pool.writeOff()
+	stacks := make([]byte, 256<<10)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	w.log.Error("hard time limit exceeded; its goroutine cannot be killed and is left to itself, another takes its slot",
+		"task", r.request.DisplayName(), "id", r.task.ID, "limit", limit, "stacks", string(stacks))
+	exc := namedException("billiard.exceptions", "TimeLimitExceeded", limit.Seconds())
+	w.stats.failed.Add(1)
+	how := settleAck
+	if !r.known.policy.AcksOnTimeout {
+		how = settleRequeue
+	}
+	w.finisher.end(r, w.failureDocument(r, &exc, ""), how)
+}
+
+// supported refuses work that this worker would silently leave out: parts of a workflow that it cannot carry on.
+func supported(e *protocol.Embed) error {
+	switch {
+	case e.Chord != nil:
+		return errWorkflow("it belongs to a chord")
+	case len(e.Chain) > 0:
+		return errWorkflow("it is followed by a chain")
+	case len(e.Callbacks) > 0:
+		return errWorkflow("it has callbacks (link)")
+	case len(e.Errbacks) > 0:
+		return errWorkflow("it has errbacks (link_error)")
+	}
+	return nil
+}
+
+type errWorkflow string
+
+func (e errWorkflow) Error() string {
+	return "this worker cannot carry on workflows, and the task was not run: " + string(e)
+}
+
+func (errWorkflow) PythonException() (module, name string) { return "builtins", "NotImplementedError" }
+
+// fail ends a task that could not be started.
+func (w *Worker) fail(r *run, err error, traceback string) {
+	w.stats.failed.Add(1)
+	w.log.Error("task failed before it ran", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
+	w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), traceback), settleReject)
+}
+
+func (w *Worker) storeStarted(r *run) {
+	meta := map[string]any{"pid": pid, "hostname": w.node}
+	doc := r.request.Document(umbel.Started, codec.Of(meta), w.settings.ResultExtended)
+	if errs := w.results.Store(w.base, []*protocol.Result{doc}); errs != nil {
+		w.log.Warn("cannot store state STARTED", "id", r.task.ID, "error", errs[0])
+	}
+}
+
+// updateState stores a state that a running task reports.
+func (w *Worker) updateState(ctx context.Context, r *umbel.Request, state umbel.State, meta any) error {
+	if w.results == nil {
+		return umbel.ErrNoBackend
+	}
+	if r.Task().IgnoreResult != nil && *r.Task().IgnoreResult {
+		return nil
+	}
+	doc := r.Document(state, codec.Of(meta), w.settings.ResultExtended)
+	if errs := w.results.Store(ctx, []*protocol.Result{doc}); errs != nil {
+		return errs[0]
+	}
+	return nil
+}

@@ -1,0 +1,201 @@
+package worker
+
+// The finish of a run: what its outcome means for the result store, other messages, and the delivery.
+//
+//	SUCCESS   store, ack                       FAILURE   store, ack or reject (acks_on_failure)
+//	RETRY     publish next attempt, store, ack IGNORED   ack
+//	REJECTED  reject, or back to the queue     REVOKED   store, ack
+//
+// Early-acked deliveries are settled already; everything else is the same. Whatever follows from a task is durable before
+// its delivery is acked. Celery: celery/app/trace.py, celery/worker/request.py; the table is in the manual.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+var pid = os.Getpid()
+
+// publishWait bounds the publishing of what follows from a task.
+const publishWait = 60 * time.Second
+
+func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
+	if o.State != umbel.Success && !r.acked && errors.Is(context.Cause(w.base), umbel.ErrShutdown) {
+		// Cut short by a cold shutdown and acked late: the message goes back, and another worker runs it.
+		w.log.Warn("task was cut short by shutdown; its message goes back to the queue", "task", r.request.DisplayName(), "id", r.task.ID)
+		w.settle(r.delivery, settleRequeue)
+		return
+	}
+	switch o.State {
+	case umbel.Success:
+		w.succeed(r, o)
+	case umbel.Retrying:
+		w.retry(r, body, o)
+	case umbel.Ignored:
+		w.log.Info("task ignored", "task", r.request.DisplayName(), "id", r.task.ID)
+		w.finisher.end(r, nil, settleAck)
+	case umbel.Rejected:
+		w.reject(r, body, o)
+	case umbel.Revoked:
+		w.stats.revoked.Add(1)
+		w.app.NotifyRevoked(r.request, false)
+		w.finisher.end(r, w.revokedDocument(r, "terminated"), settleAck)
+	default:
+		w.failed(r, o)
+	}
+}
+
+func (w *Worker) succeed(r *run, o *umbel.Outcome) {
+	var value codec.Value
+	if (w.results != nil && !r.ignored()) || w.log.Enabled(w.base, slog.LevelInfo) {
+		var err error
+		if value, err = w.encode(o.Value); err != nil {
+			// The task ran, but what it returned cannot be told to anybody. Celery: EncodeError.
+			exc := namedException("kombu.exceptions", "EncodeError", err.Error())
+			w.stats.failed.Add(1)
+			w.log.Error("task returned what cannot be encoded", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
+			w.finisher.end(r, w.failureDocument(r, &exc, ""), w.failureSettlement(r))
+			return
+		}
+	}
+	w.stats.succeeded.Add(1)
+	if w.log.Enabled(w.base, slog.LevelInfo) {
+		w.log.Info("task succeeded", "task", r.request.DisplayName(), "id", r.task.ID,
+			"runtime", o.Runtime, "result", reprValue(value))
+	}
+	if w.results == nil || r.ignored() {
+		w.finisher.end(r, nil, settleAck)
+		return
+	}
+	w.finisher.end(r, r.request.Document(umbel.Success, value, w.settings.ResultExtended), settleAck)
+}
+
+// encode turns a return value into what the result store will hold, so that a value that cannot be encoded is found here.
+func (w *Worker) encode(v any) (codec.Value, error) {
+	if s := w.settings.ResultSerializer; s != "json" {
+		if _, err := codec.Marshal(s, v); err != nil {
+			return codec.Value{}, err
+		}
+		return codec.Of(v), nil
+	}
+	raw, err := codec.Of(v).AppendJSON(nil)
+	return codec.JSON(raw), err
+}
+
+func reprValue(v codec.Value) string {
+	x, err := v.Any()
+	if err != nil {
+		return fmt.Sprintf("(unreadable: %v)", err)
+	}
+	return codec.Repr(x)
+}
+
+func (w *Worker) failed(r *run, o *umbel.Outcome) {
+	w.stats.failed.Add(1)
+	log := w.log.With("task", r.request.DisplayName(), "id", r.task.ID, "runtime", o.Runtime, "error", o.Err)
+	if o.Expected {
+		log.Info("task failed as expected")
+	} else {
+		log.Error("task failed", "traceback", o.Traceback)
+	}
+	w.finisher.end(r, w.failureDocument(r, umbel.NewException(o.Err), o.Traceback), w.failureSettlement(r))
+}
+
+func (w *Worker) failureSettlement(r *run) settlement {
+	if r.known.policy.AcksOnFailure {
+		return settleAck
+	}
+	return settleReject
+}
+
+// failureDocument is nil when nobody wants it.
+func (w *Worker) failureDocument(r *run, exc *protocol.Exception, traceback string) *protocol.Result {
+	if w.results == nil || (r.ignored() && !r.known.policy.StoreErrors) {
+		return nil
+	}
+	doc := r.request.Document(umbel.Failure, exc.Value(), w.settings.ResultExtended)
+	doc.Traceback, doc.HasTraceback = traceback, traceback != ""
+	return doc
+}
+
+func (w *Worker) revokedDocument(r *run, reason string) *protocol.Result {
+	if w.results == nil || (r.ignored() && !r.known.policy.StoreErrors) {
+		return nil
+	}
+	exc := namedException("celery.exceptions", "TaskRevokedError", reason)
+	return r.request.Document(umbel.Revoked, exc.Value(), w.settings.ResultExtended)
+}
+
+// retry publishes the next attempt: the same message, one more retry, due after the delay, to the queue it came from.
+func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
+	err := w.republish(r, body, func(t *protocol.Task) {
+		t.Retries++
+		t.ETA = time.Now().Add(o.Delay)
+		t.ParentID = t.ID
+	})
+	if err != nil {
+		err = fmt.Errorf("publish the next attempt: %w", err)
+		w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
+		if !r.acked {
+			w.settle(r.delivery, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
+			return
+		}
+		w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleNothing)
+		return
+	}
+	w.stats.retried.Add(1)
+	w.log.Info("task will be retried", "task", r.request.DisplayName(), "id", r.task.ID, "in", o.Delay, "retries", r.task.Retries, "error", o.Err)
+	if w.results == nil || (r.ignored() && !r.known.policy.StoreErrors) {
+		w.finisher.end(r, nil, settleAck)
+		return
+	}
+	value := codec.JSON([]byte("null"))
+	if cause := errors.Unwrap(o.Err); cause != nil {
+		value = umbel.NewException(cause).Value()
+	}
+	doc := r.request.Document(umbel.Retrying, value, w.settings.ResultExtended)
+	doc.Traceback, doc.HasTraceback = o.Traceback, o.Traceback != ""
+	w.finisher.end(r, doc, settleAck)
+}
+
+func (w *Worker) reject(r *run, body *protocol.Body, o *umbel.Outcome) {
+	w.log.Warn("task rejected", "task", r.request.DisplayName(), "id", r.task.ID, "requeue", o.Requeue, "error", o.Err)
+	switch {
+	case !o.Requeue:
+		w.stats.failed.Add(1)
+		w.finisher.end(r, w.failureDocument(r, umbel.NewException(o.Err), ""), settleReject)
+	case !r.acked:
+		w.finisher.end(r, nil, settleRequeue)
+	default:
+		// Acked when it started, so that there is nothing left to give back: Celery loses it here. A copy goes back instead.
+		if err := w.republish(r, body, func(*protocol.Task) {}); err != nil {
+			w.log.Error("cannot requeue task that was acked early", "id", r.task.ID, "error", err)
+			w.stats.failed.Add(1)
+			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), ""), settleNothing)
+			return
+		}
+		w.finisher.end(r, nil, settleNothing)
+	}
+}
+
+// republish sends the task again to the queue it came from, confirmed when it returns nil.
+func (w *Worker) republish(r *run, body *protocol.Body, change func(*protocol.Task)) error {
+	t := *r.task
+	change(&t)
+	env, err := protocol.EncodeTask(&t, body, protocol.EncodeOptions{Serializer: w.settings.TaskSerializer, Now: time.Now()})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.base), publishWait)
+	defer cancel()
+	return w.app.Publish(ctx, &broker.Message{Envelope: *env, RoutingKey: r.delivery.Queue, NotBefore: t.ETA})
+}

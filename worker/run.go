@@ -1,0 +1,41 @@
+package worker
+
+import (
+	"sync/atomic"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+// A run is one delivery that is a task we know, from admission to its end. One goroutine at a time owns it: the consumer's,
+// then delay's or the pool's, then finish's; ended settles the one race, between a handler and its hard time limit.
+type run struct {
+	delivery *broker.Delivery
+	consumer *consumer
+	epoch    uint32 // of the consumer, when delivered
+	task     *protocol.Task
+	known    *known
+	request  *umbel.Request // from admission on
+
+	ended atomic.Bool // the outcome has been taken; a later one is dropped
+	acked bool        // settled early
+}
+
+// known is a registered task with its policy resolved, looked up once per delivery.
+type known struct {
+	def    *umbel.Definition
+	policy umbel.Policy
+}
+
+// stale reports that the delivery's connection is gone: the broker will hand the message out again, so this copy must
+// not start.
+func (r *run) stale() bool { return r.consumer.epoch.Load() != r.epoch }
+
+// ignored reports whether this run's result is not wanted: the message says, or else the task.
+func (r *run) ignored() bool {
+	if r.task.IgnoreResult != nil {
+		return *r.task.IgnoreResult
+	}
+	return r.known.policy.IgnoreResult
+}

@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+// A Worker takes tasks from queues and runs them.
+type Worker struct {
+	app    *umbel.App
+	config Config
+
+	*resolved // from Run on
+	log       *slog.Logger
+	broker    broker.Broker
+	results   backend.Backend // nil: results are disabled
+	tasks     map[string]*known
+	decode    protocol.DecodeOptions
+
+	consumers []*consumer
+	pool      *pool
+	delay     *delay
+	finisher  *finisher
+	stats     stats
+
+	base   context.Context         // of every task; outlives warm shutdown
+	cancel context.CancelCauseFunc // ends it: cold shutdown
+
+	mu     sync.Mutex // guards stage
+	stage  Stage
+	staged chan struct{} // closed and replaced when stage rises
+}
+
+// New makes a worker of the app's tasks. It connects in Run.
+func New(app *umbel.App, c Config) *Worker {
+	return &Worker{app: app, config: c, staged: make(chan struct{})}
+}
+
+// Run consumes and runs tasks until ctx is cancelled, which starts a warm shutdown, or Stop is called, or the broker is
+// given up. When it returns nothing it started is left, except handlers that ignored a cold shutdown: these are named in
+// the error.
+func (w *Worker) Run(ctx context.Context) error {
+	r, err := w.config.resolve(w.app)
+	if err != nil {
+		return err
+	}
+	w.resolved, w.log = r, r.Log
+	if err := w.connect(ctx); err != nil {
+		return err
+	}
+	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer w.cancel(nil)
+	w.pool = newPool(w.Concurrency, w.execute)
+	w.delay = newDelay(w.due)
+	w.finisher = newFinisher(w)
+	go w.delay.run()
+	go w.finisher.run()
+
+	err = w.consume(ctx)
+	if err == nil {
+		w.log.Info("worker ready", "node", w.node, "queues", w.queueNames(), "concurrency", w.Concurrency, "tasks", len(w.tasks))
+		if w.OnReady != nil {
+			w.OnReady()
+		}
+		err = w.wait(ctx)
+	}
+	return errors.Join(err, w.shutdown())
+}
+
+// connect opens the broker and the result store, again and again if the settings say so.
+func (w *Worker) connect(ctx context.Context) error {
+	accept, err := w.app.Accept()
+	if err != nil {
+		return err
+	}
+	w.decode = protocol.DecodeOptions{Accept: accept, Limit: w.settings.AcceptDecompressedBytes}
+	w.tasks = make(map[string]*known)
+	for _, d := range w.app.Tasks() {
+		w.tasks[d.Name()] = &known{def: d, policy: d.Policy(w.settings)}
+	}
+	if err := w.retryStart(ctx, "broker", func() error {
+		w.broker, err = w.app.Broker(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	return w.retryStart(ctx, "result backend", func() error {
+		w.results, err = w.app.Backend(ctx)
+		if errors.Is(err, umbel.ErrNoBackend) {
+			w.results, err = nil, nil
+		}
+		return err
+	})
+}
+
+// retryStart repeats the first connection while what it reaches is merely away. Celery: broker_connection_retry_on_startup,
+// broker_connection_max_retries.
+func (w *Worker) retryStart(ctx context.Context, what string, open func() error) error {
+	for n := 1; ; n++ {
+		err := open()
+		if err == nil {
+			return nil
+		}
+		limit := w.settings.BrokerConnectionMaxRetries
+		if !*w.settings.BrokerConnectionRetryOnStartup || (limit > 0 && n >= limit) || !retriable(err) {
+			return fmt.Errorf("worker: %w", err)
+		}
+		wait := backoff(n)
+		w.log.Error("cannot connect to the "+what+"; trying again", "error", err, "wait", wait.Round(time.Millisecond), "attempt", n)
+		select {
+		case <-time.After(wait):
+		case <-w.stopAsked(ctx):
+			return fmt.Errorf("worker: stopped before it could connect: %w", err)
+		}
+	}
+}
+
+// consume starts a consumer for each queue.
+func (w *Worker) consume(ctx context.Context) error {
+	for _, q := range w.queues {
+		c := &consumer{worker: w, queue: q}
+		if err := c.start(ctx); err != nil {
+			return fmt.Errorf("worker: consume from queue %q: %w", q.Name, err)
+		}
+		w.consumers = append(w.consumers, c)
+	}
+	return nil
+}
+
+func (w *Worker) queueNames() []string {
+	names := make([]string, len(w.queues))
+	for i, q := range w.queues {
+		names[i] = q.Name
+	}
+	return names
+}
+
+// wait returns when the worker is to stop, with an error if that was not asked for.
+func (w *Worker) wait(ctx context.Context) error {
+	select {
+	case <-w.stopAsked(ctx):
+		return nil
+	case <-w.broker.Done():
+		return fmt.Errorf("worker: the broker is gone: %w", w.broker.Err())
+	}
+}
+
+// stopAsked is closed when ctx ends or Stop is called.
+func (w *Worker) stopAsked(ctx context.Context) <-chan struct{} {
+	w.mu.Lock()
+	staged := w.staged
+	if w.stage > Running {
+		w.mu.Unlock()
+		closed := make(chan struct{})
+		close(closed)
+		return closed
+	}
+	w.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-staged:
+		case <-ctx.Done():
+		}
+	}()
+	return done
+}
