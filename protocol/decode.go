@@ -31,7 +31,7 @@ func DecodeTask(env *Envelope, o DecodeOptions) (*Task, error) {
 		}
 		return t, nil
 	}
-	if objectAhead(env) {
+	if objectAhead(env) && o.Accept.Check(env.Properties.ContentType) == nil {
 		if err := t.decodeHybrid(o); err != nil {
 			return nil, err
 		}
@@ -176,9 +176,6 @@ func (t *Task) decodeOne(o DecodeOptions) error {
 func (t *Task) decodeHybrid(o DecodeOptions) error {
 	t.Name, _ = text(t.Headers["task"])
 	t.ID, _ = text(t.Headers["id"])
-	if err := t.readable(o.Accept); err != nil {
-		return err
-	}
 	fields, err := t.objectFields(o)
 	if errors.Is(err, errNoObject) {
 		return t.invalid("%v", err)

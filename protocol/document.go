@@ -229,6 +229,13 @@ func wantText(v codec.Value) (string, error) {
 }
 
 func readTime(v codec.Value) (time.Time, error) {
+	if kindOf(v) == textKind {
+		s, err := wantText(v)
+		if err != nil || s == "" {
+			return time.Time{}, err
+		}
+		return ParseTime(s)
+	}
 	x, err := v.Any()
 	if err != nil {
 		return time.Time{}, err
@@ -237,6 +244,9 @@ func readTime(v codec.Value) (time.Time, error) {
 }
 
 func readTuples(v codec.Value) ([]ResultTuple, error) {
+	if string(v.Raw()) == "[]" { // as nearly always
+		return []ResultTuple{}, nil
+	}
 	x, err := v.Any()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -113,8 +114,14 @@ func field(fields []codec.NamedValue, name string) (codec.Value, bool) {
 	return codec.Value{}, false
 }
 
-// textOf decodes a value that should be a text; null is "".
+// textOf decodes a value that should be a text; null is "". Raw JSON must have been checked: texts without escapes, which
+// nearly all are, are taken as they stand.
 func textOf(v codec.Value) (string, bool) {
+	if raw := v.Raw(); len(raw) >= 2 && raw[0] == '"' && raw[len(raw)-1] == '"' {
+		if plain := raw[1 : len(raw)-1]; bytes.IndexByte(plain, '\\') < 0 {
+			return string(plain), true
+		}
+	}
 	x, err := v.Any()
 	if err != nil {
 		return "", false
