@@ -9,7 +9,7 @@ import (
 )
 
 // A RedisServer is Redis as one test sees it: a database number that nobody else uses. Publish and subscribe know no
-// databases: channels are shared by all tests, so use unique ones.
+// databases: channels are shared by all tests, so let theirs begin with Prefix.
 type RedisServer struct {
 	t        testing.TB
 	server   *server
@@ -71,6 +71,11 @@ func (r *RedisServer) TLSAddr() string { return address(r.server.Ports[redisTLS]
 
 // Socket is the path of the Unix socket.
 func (r *RedisServer) Socket() string { return redisSocket(r.server) }
+
+// Prefix is a word that no other test uses, for channels: it holds this test's database number.
+func (r *RedisServer) Prefix() string {
+	return fmt.Sprintf("db%d_port%d:", r.db, r.server.Ports[redisPlain])
+}
 
 // DB is this test's database number.
 func (r *RedisServer) DB() int { return r.db }

@@ -1,0 +1,126 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// links dials for the client and knows every open connection, so that one that has gone silent, or that leads to a
+// server which is no longer the master, can be cut: the client then makes a new one.
+type links struct {
+	socket  string        // dialed instead of any address, when set
+	timeout time.Duration // name look-up, TCP and TLS together
+	life    context.Context
+	end     context.CancelFunc // ends life: dialing fails from then on
+
+	mu   sync.Mutex // guards what follows; not held while dialing
+	open map[*link]struct{}
+	last error // of the last failed dial: clearer than what the client makes of it
+}
+
+// A link is a connection that leaves links when it is closed.
+type link struct {
+	net.Conn
+	of   *links
+	once sync.Once
+	err  error
+}
+
+var errLinksClosed = errors.New("closed")
+
+// probes find a peer that has vanished within a minute and a half, without a word from us: Redis sees none of them.
+var probes = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 3}
+
+func newLinks(socket string, timeout time.Duration) *links {
+	l := &links{socket: socket, timeout: timeout, open: make(map[*link]struct{})}
+	l.life, l.end = context.WithCancel(context.Background())
+	return l
+}
+
+func (l *links) dial(ctx context.Context, addr string, _ *net.Dialer, c *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	defer context.AfterFunc(l.life, cancel)()
+	conn, err := l.connect(ctx, addr, c)
+	if l.life.Err() != nil {
+		if err == nil {
+			conn.Close()
+		}
+		return nil, errLinksClosed
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.last = err
+		l.mu.Unlock()
+		return nil, err
+	}
+	k := &link{Conn: conn, of: l}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.life.Err() != nil {
+		conn.Close()
+		return nil, errLinksClosed
+	}
+	l.open[k] = struct{}{}
+	return k, nil
+}
+
+func (l *links) connect(ctx context.Context, addr string, c *tls.Config) (net.Conn, error) {
+	d := net.Dialer{KeepAliveConfig: probes, Control: boundUnacked}
+	if l.socket != "" {
+		return d.DialContext(ctx, "unix", l.socket)
+	}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil || c == nil {
+		return conn, err
+	}
+	if c.ServerName == "" {
+		host, _, _ := net.SplitHostPort(addr)
+		c = c.Clone()
+		c.ServerName = host
+	}
+	t := tls.Client(conn, c)
+	if err := t.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", addr, err)
+	}
+	return t, nil
+}
+
+// cut closes all connections; new ones may be made.
+func (l *links) cut() {
+	l.mu.Lock()
+	open := l.open
+	l.open = make(map[*link]struct{})
+	l.mu.Unlock()
+	for k := range open {
+		k.Close()
+	}
+}
+
+// close closes all connections and refuses new ones.
+func (l *links) close() {
+	l.end()
+	l.cut()
+}
+
+func (l *links) lastError() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+func (k *link) Close() error {
+	k.once.Do(func() {
+		k.of.mu.Lock()
+		delete(k.of.open, k)
+		k.of.mu.Unlock()
+		k.err = k.Conn.Close()
+	})
+	return k.err
+}
