@@ -1,6 +1,11 @@
 package umbel
 
-import "time"
+import (
+	"crypto/tls"
+	"time"
+
+	"github.com/umbel-go/umbel/internal/setting"
+)
 
 // Never, as the value of a setting that is a time, switches it off: results that do not expire, no heartbeat. Files and
 // variables say it as Celery does, by 0 or null. For numbers it is NoLimit.
@@ -275,10 +280,14 @@ type TLSOptions struct {
 	Off bool
 }
 
+// Config reads the files that the options name. It returns nil when TLS is off.
+func (t TLSOptions) Config() (*tls.Config, error) { return setting.TLSOptions(t).Config() }
+
 // A RouteRule gives publish options to the tasks whose names match.
 type RouteRule struct {
-	// Pattern is a task's name, or a glob: "*" stands for any text, "?" for one character, "[ab]" for one of these.
-	// An exact name comes before every glob; among globs the first decides, as in Celery.
+	// Pattern is a task's name, a glob such as "orders.*" (told by its "*"; "?" and "[ab]" then match one character), or
+	// a regular expression written as "re:^orders\.". Exact names come before patterns, as in Celery; among patterns the
+	// first that matches decides.
 	Pattern string
 
 	// Options are publish options by Celery's name: queue, exchange, routing_key, priority, serializer, compression,

@@ -1,0 +1,147 @@
+package umbel
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/internal/setting"
+)
+
+// Check says what is wrong with a Config, all of it at once: a *ConfigError, or nil. LoadConfig has called it; a literal is
+// checked by the app that takes it. It reads the TLS files that are named.
+func (c Config) Check() error {
+	var p problems
+	if c.Profile == "production" && len(c.BrokerURL) == 0 && c.BrokerHost == "" {
+		p.add("broker_url is not set, and profile is production: set it, for example UMBEL_BROKER_URL=amqps://user:password@host//")
+	}
+	if len(c.BrokerURL) > 0 && c.BrokerHost != "" {
+		p.add("%s: broker_url is set as well, and says the host: remove one", c.place("broker_host"))
+	}
+	for _, u := range c.BrokerURL {
+		if strings.TrimSpace(u) == "" {
+			p.add("%s: a URL is empty", c.place("broker_url"))
+		}
+	}
+	if len(c.AcceptContent) > 0 {
+		if _, err := codec.NewAccept(c.AcceptContent...); err != nil {
+			p.add("%s: %v", c.place("accept_content"), err)
+		}
+	}
+	if len(c.ResultAcceptContent) > 0 {
+		if _, err := codec.NewAccept(c.ResultAcceptContent...); err != nil {
+			p.add("%s: %v", c.place("result_accept_content"), err)
+		}
+	}
+	c.checkFormats(&p)
+	if c.Timezone != "" {
+		if _, err := time.LoadLocation(c.Timezone); err != nil {
+			p.add("%s: %q is not a time zone: write an IANA name such as Europe/Berlin", c.place("timezone"), c.Timezone)
+		}
+	}
+	if c.BrokerUseSSL != nil {
+		if _, err := c.BrokerUseSSL.Config(); err != nil {
+			p.add("%s: %v", c.place("broker_use_ssl"), err)
+		}
+	}
+	if c.RedisBackendUseSSL != nil {
+		if _, err := c.RedisBackendUseSSL.Config(); err != nil {
+			p.add("%s: %v", c.place("redis_backend_use_ssl"), err)
+		}
+	}
+	c.checkNumbers(&p)
+	c.checkQueues(&p)
+	return p.err()
+}
+
+// oneOf are the settings that know their values; the table has them too, for what comes from files.
+func (c Config) checkFormats(p *problems) {
+	for _, f := range []struct{ name, value string }{
+		{"profile", c.Profile},
+		{"broker_failover_strategy", c.BrokerFailoverStrategy},
+		{"broker_login_method", c.BrokerLoginMethod},
+		{"task_default_queue_type", c.TaskDefaultQueueType},
+		{"task_create_missing_queue_type", c.TaskCreateMissingQueueType},
+		{"worker_loglevel", c.WorkerLogLevel},
+	} {
+		row, _ := setting.Lookup(f.name)
+		if f.value != "" && !slices.Contains(row.OneOf, f.value) {
+			p.add("%s: %q is not one of %s", c.place(f.name), f.value, strings.Join(slices.DeleteFunc(slices.Clone(row.OneOf),
+				func(s string) bool { return s == "" }), ", "))
+		}
+	}
+	if c.WorkerPool != "" && c.WorkerPool != "goroutine" && c.WorkerPool != "solo" {
+		p.add("%s: %q is not one of goroutine, solo", c.place("worker_pool"), c.WorkerPool)
+	}
+	for _, f := range []struct{ name, value string }{
+		{"task_serializer", c.TaskSerializer}, {"result_serializer", c.ResultSerializer},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if _, err := codec.Marshal(f.value, nil); err != nil {
+			p.add("%s: %v", c.place(f.name), err)
+		}
+	}
+	if c.TaskCompression != "" {
+		if _, _, err := codec.Compress(c.TaskCompression, nil); err != nil {
+			p.add("%s: %v", c.place("task_compression"), err)
+		}
+	}
+}
+
+// checkNumbers looks at what a literal can get wrong; what came from a file has passed the table's bounds.
+func (c Config) checkNumbers(p *problems) {
+	for _, n := range []struct {
+		name        string
+		value       int64
+		least, most int64
+	}{
+		{"accept_decompressed_bytes", c.AcceptDecompressedBytes, 0, 1 << 62},
+		{"broker_connection_max_retries", int64(c.BrokerConnectionMaxRetries), 0, 1 << 62},
+		{"broker_connection_timeout", int64(c.BrokerConnectionTimeout), 0, 1 << 62},
+		{"broker_port", int64(c.BrokerPort), 0, 65535},
+		{"redis_port", int64(c.RedisPort), 0, 65535},
+		{"redis_db", int64(c.RedisDB), 0, 1 << 31},
+		{"redis_max_connections", int64(c.RedisMaxConnections), 0, 1 << 31},
+		{"redis_socket_timeout", int64(c.RedisSocketTimeout), 0, 1 << 62},
+		{"redis_socket_connect_timeout", int64(c.RedisSocketConnectTimeout), 0, 1 << 62},
+		{"task_protocol", int64(c.TaskProtocol), 0, 2},
+		{"task_default_delivery_mode", int64(c.TaskDefaultDeliveryMode), 0, 2},
+		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
+		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
+		{"worker_prefetch_multiplier", int64(c.WorkerPrefetchMultiplier), NoLimit, 1 << 20},
+	} {
+		if n.value < n.least || n.value > n.most {
+			p.add("%s: %d is out of range: it must be between %d and %d", c.place(n.name), n.value, n.least, n.most)
+		}
+	}
+	if c.TaskDefaultPriority != nil && (*c.TaskDefaultPriority < 0 || *c.TaskDefaultPriority > 255) {
+		p.add("%s: %d is out of range: it must be between 0 and 255", c.place("task_default_priority"), *c.TaskDefaultPriority)
+	}
+	if int64(c.WorkerPrefetchMultiplier)*int64(max(c.WorkerConcurrency, 1)) > 65535 {
+		p.add("%s: %d times a worker_concurrency of %d is more than the 65535 that AMQP can prefetch: use less, or no limit (0 in a file, NoLimit in code)",
+			c.place("worker_prefetch_multiplier"), c.WorkerPrefetchMultiplier, max(c.WorkerConcurrency, 1))
+	}
+}
+
+func (c Config) checkQueues(p *problems) {
+	seen := make(map[string]bool, len(c.TaskQueues))
+	for i, q := range c.TaskQueues {
+		switch {
+		case q.Name == "":
+			p.add("%s: queue %d has no name", c.place("task_queues"), i+1)
+		case len(q.Name) > 255:
+			p.add("%s: the name of queue %d has %d bytes, more than the 255 that AMQP allows", c.place("task_queues"), i+1, len(q.Name))
+		case seen[q.Name]:
+			p.add("%s: queue %q is declared twice", c.place("task_queues"), q.Name)
+		}
+		seen[q.Name] = true
+	}
+	for i, r := range c.TaskRoutes {
+		if r.Pattern == "" {
+			p.add("%s: route %d has no pattern", c.place("task_routes"), i+1)
+		}
+	}
+}
