@@ -1,0 +1,94 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/umbel-go/umbel/broker"
+)
+
+// dial makes one attempt at one endpoint: name look-up, TCP, TLS, AMQP handshake, and open, all within the endpoint's
+// timeout. open makes the session ready to use, with the deadline still standing.
+func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, e.timeout, errTimeout)
+	defer cancel()
+	conn, fail := connect(ctx, e)
+	if fail != nil {
+		return nil, fail
+	}
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline)
+	t := newTransport(conn)
+	// A context that ends early cuts the handshake: the library has no other way to be interrupted.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+
+	client := clientProperties(l.broker.config.Name, l.role)
+	heartbeat := max(e.heartbeat, 0)
+	if heartbeat > 0 {
+		heartbeat = max(heartbeat, time.Second) // the wire counts whole seconds, and 0 would be the broker's
+	}
+	c, err := amqp091.Open(t, amqp091.Config{
+		SASL:       []amqp091.Authentication{newLogin(e, client)},
+		Vhost:      e.vhost,
+		Locale:     "en_US",
+		FrameSize:  frameSize,
+		ChannelMax: channelMax,
+		Heartbeat:  heartbeat,
+		Properties: client,
+	})
+	if err != nil {
+		stop()
+		t.Close()
+		return nil, diagnoseHandshake(ctx, e, t, err)
+	}
+	s := newSession(l, e, c, t)
+	if err := l.open(ctx, s); err != nil {
+		stop()
+		s.abort()
+		return nil, diagnoseHandshake(ctx, e, t, err)
+	}
+	if !stop() {
+		s.abort()
+		return nil, diagnoseHandshake(ctx, e, t, context.Cause(ctx))
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if e.heartbeat > 0 && c.Config.Heartbeat > 0 {
+		// The broker sends a heartbeat every half interval: three in a row are missing then.
+		t.silence.Store(int64(c.Config.Heartbeat + c.Config.Heartbeat/2))
+		// The reader may be inside a read that began without a deadline.
+		_ = conn.SetReadDeadline(time.Now().Add(c.Config.Heartbeat + c.Config.Heartbeat/2))
+	}
+	return s, nil
+}
+
+var errTimeout = errors.New("timed out")
+
+// connect returns a connected, and for amqps encrypted, socket.
+func connect(ctx context.Context, e *endpoint) (net.Conn, *broker.OpenError) {
+	var config *tls.Config
+	if e.secure.on {
+		var err error
+		if config, err = e.secure.clientConfig(e.host); err != nil {
+			return nil, &broker.OpenError{URL: e.masked, Op: "read TLS settings", Err: err}
+		}
+	}
+	var d net.Dialer // resolves anew at each attempt
+	conn, err := d.DialContext(ctx, "tcp", e.address())
+	if err != nil {
+		return nil, diagnoseDial(e, err)
+	}
+	if config == nil {
+		return conn, nil
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, diagnoseTLS(e, config, err)
+	}
+	return secured, nil
+}

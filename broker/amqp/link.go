@@ -1,0 +1,208 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/umbel-go/umbel/broker"
+)
+
+const (
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 30 * time.Second
+
+	// A session shorter than shortLife did not prove that the broker is well: another attempt waits up to flapMost.
+	shortLife = time.Second
+	flapMost  = time.Second
+	// flapFree is how many short sessions in a row are forgiven.
+	flapFree = 5
+)
+
+// A link is one of the two connections of a process, made again whenever it is lost. Its supervisor goroutine is the
+// only one that dials.
+type link struct {
+	broker *Broker
+	role   string // "publish" or "consume", shown in the broker's list of connections
+	log    *slog.Logger
+	open   func(context.Context, *session) error // readies a new session within the connect timeout
+
+	sessions latch[session]
+
+	mu    sync.Mutex
+	next  int   // index into broker.endpoints of the one to try first
+	cause error // of the latest failed attempt or loss, until a session stands
+}
+
+// why returns what keeps the link down.
+func (l *link) why() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
+func (l *link) setCause(err error) {
+	l.mu.Lock()
+	l.cause = err
+	l.mu.Unlock()
+}
+
+// first connects for the first time: one attempt per URL, and the reasons of all when none answers.
+func (l *link) first(ctx context.Context) (*session, error) {
+	var failed []error
+	var last *broker.OpenError
+	for _, e := range l.order() {
+		s, err := l.dial(ctx, e)
+		if err == nil {
+			l.connected(e)
+			return s, nil
+		}
+		failed = append(failed, err)
+		errors.As(err, &last)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(failed) == 1 {
+		return nil, failed[0]
+	}
+	return nil, &broker.OpenError{URL: fmt.Sprintf("(%d URLs)", len(failed)), Op: "connect", Err: triedError(failed)}
+}
+
+// A triedError holds why each URL of a list failed, on one line.
+type triedError []error
+
+func (t triedError) Error() string {
+	s := ""
+	for i, err := range t {
+		if i > 0 {
+			s += "; "
+		}
+		s += err.Error()
+	}
+	return s
+}
+
+func (t triedError) Unwrap() []error { return t }
+
+// order returns the endpoints in the order of this cycle: from the one that served last onwards, or shuffled.
+func (l *link) order() []*endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := l.broker.endpoints
+	out := make([]*endpoint, 0, len(all))
+	if l.broker.config.Shuffle {
+		for _, i := range rand.Perm(len(all)) {
+			out = append(out, all[i])
+		}
+		return out
+	}
+	out = append(out, all[l.next:]...)
+	return append(out, all[:l.next]...)
+}
+
+func (l *link) connected(e *endpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cause = nil
+	for i, x := range l.broker.endpoints {
+		if x == e {
+			l.next = i
+		}
+	}
+}
+
+// run supervises the link until ctx ends or reconnecting is given up. s is the session made by first.
+func (l *link) run(ctx context.Context, s *session) {
+	short := 0
+	for {
+		l.sessions.set(s)
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+			l.sessions.finish(broker.ErrClosed)
+			s.close()
+			return
+		}
+		l.sessions.clear(s)
+		lost := s.lostError()
+		l.setCause(lost)
+		s.wg.Wait()
+		l.log.Warn("connection lost", "role", l.role, "broker", s.endpoint.masked, "reason", lost)
+		if l.broker.config.NoReconnect {
+			l.giveUp(fmt.Errorf("%w (reconnecting is switched off)", lost))
+			return
+		}
+		if time.Since(s.born) < shortLife {
+			short++
+		} else {
+			short = 0
+		}
+		flap := backoff{first: 10 * time.Millisecond, most: flapMost, n: max(short-flapFree, 0)}
+		if short > flapFree && !pause(ctx, flap.next()) {
+			l.sessions.finish(broker.ErrClosed)
+			return
+		}
+		var err error
+		if s, err = l.again(ctx); err != nil {
+			if ctx.Err() != nil {
+				l.sessions.finish(broker.ErrClosed)
+				return
+			}
+			l.giveUp(err)
+			return
+		}
+		l.log.Info("connection restored", "role", l.role, "broker", s.endpoint.masked)
+	}
+}
+
+// again dials until a session stands: at once, then one cycle through the URLs after each pause.
+func (l *link) again(ctx context.Context) (*session, error) {
+	wait := backoff{first: backoffFirst, most: backoffMost}
+	tries := 0
+	for {
+		for _, e := range l.order() {
+			s, err := l.dial(ctx, e)
+			if err == nil {
+				l.connected(e)
+				return s, nil
+			}
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			l.setCause(err)
+			tries++
+			if most := l.broker.config.MaxRetries; most > 0 && tries >= most {
+				return nil, fmt.Errorf("gave up reconnecting after %d attempts: %w", tries, err)
+			}
+			l.log.Error("cannot connect", "role", l.role, "attempt", tries, "error", err)
+		}
+		d := wait.next()
+		l.log.Info("trying to connect again", "role", l.role, "in", d.Round(time.Millisecond))
+		if !pause(ctx, d) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (l *link) giveUp(err error) {
+	l.log.Error("broker is given up", "role", l.role, "error", err)
+	l.sessions.finish(err)
+	l.broker.fail(err)
+}
+
+// session waits for a session. The error says why there is none.
+func (l *link) session(ctx context.Context) (*session, error) {
+	s, err := l.sessions.wait(ctx)
+	if err != nil {
+		if cause := l.why(); cause != nil && ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", err, cause)
+		}
+		return nil, err
+	}
+	return s, nil
+}
