@@ -27,6 +27,7 @@ type App struct {
 	hooks  hooks  // written before the app is used, only read after
 	eager  atomic.Bool
 	link   atomic.Pointer[link] // nil until connected
+	taker  atomic.Pointer[func(context.Context, *broker.Message) error]
 
 	mu     sync.Mutex // guards what follows
 	tasks  map[string]*Definition
@@ -177,6 +178,17 @@ func (a *App) loadConfig() (*Config, error) {
 // Eager makes every send of a registered task run it at once in the caller, through the same encoding, without a broker:
 // for tests. Celery: task_always_eager.
 func (a *App) Eager(on bool) { a.eager.Store(on) }
+
+// Intercept hands every message to take in place of the broker, complete and addressed; nil ends that. It is how package
+// umbeltest records what is sent, and how messages can be kept in a table of your own database and sent later with
+// Publish.
+func (a *App) Intercept(take func(ctx context.Context, m *broker.Message) error) {
+	if take == nil {
+		a.taker.Store(nil)
+		return
+	}
+	a.taker.Store(&take)
+}
 
 // Broker is the app's connection to its broker; the first call connects. Its owner is the app.
 func (a *App) Broker(ctx context.Context) (broker.Broker, error) {

@@ -72,17 +72,15 @@ func (a *App) send(ctx context.Context, name string, def *Definition, in any, op
 	if a.eager.Load() && def != nil {
 		return a.sendEager(ctx, def, call{name, def, in, options})
 	}
-	l, err := a.open(ctx)
+	o, err := a.outlet(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
-	m, p, err := a.message(ctx, l.plan, l.replyTo, call{name, def, in, options})
+	m, p, err := a.message(ctx, o.plan, o.replyTo, call{name, def, in, options})
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
-	if err = l.declare(ctx, p.queue); err == nil {
-		err = l.publish(ctx, m)
-	}
+	err = o.send(ctx, m, p)
 	for _, h := range a.hooks.afterPublish {
 		a.callHook("AfterPublish", func() { h.AfterPublish(ctx, p, err) })
 	}
@@ -90,6 +88,47 @@ func (a *App) send(ctx context.Context, name string, def *Definition, in any, op
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
 	return a.sent(ctx, p), nil
+}
+
+// An outlet is where messages go: over the link, or to whoever has intercepted them.
+type outlet struct {
+	*plan
+	replyTo string
+	link    *link
+	take    *func(context.Context, *broker.Message) error
+}
+
+func (a *App) outlet(ctx context.Context) (outlet, error) {
+	if take := a.taker.Load(); take != nil {
+		p, err := a.ready()
+		return outlet{plan: p, replyTo: a.oid, take: take}, err
+	}
+	l, err := a.open(ctx)
+	if err != nil {
+		return outlet{}, err
+	}
+	return outlet{plan: l.plan, replyTo: l.replyTo, link: l}, nil
+}
+
+func (o *outlet) send(ctx context.Context, m *broker.Message, p *Publication) error {
+	if o.take != nil {
+		return (*o.take)(ctx, m)
+	}
+	if err := o.link.declare(ctx, p.queue); err != nil {
+		return err
+	}
+	return o.link.publish(ctx, m)
+}
+
+func (o *outlet) sendBatch(ctx context.Context, batch []*broker.Message) []error {
+	if o.take == nil {
+		return o.link.publishBatch(ctx, batch)
+	}
+	errs := make([]error, len(batch))
+	for i, m := range batch {
+		errs[i] = (*o.take)(ctx, m)
+	}
+	return errs
 }
 
 func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error) {
@@ -101,7 +140,7 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		}
 		return results, batchError(errs)
 	}
-	l, err := a.open(ctx)
+	o, err := a.outlet(ctx)
 	if err != nil {
 		return results, fmt.Errorf("send %d tasks: %w", len(calls), err)
 	}
@@ -109,9 +148,9 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 	pubs := make([]*Publication, len(calls))
 	index := make([]int, 0, len(calls))
 	for i, c := range calls {
-		m, p, err := a.message(ctx, l.plan, l.replyTo, c)
-		if err == nil {
-			err = l.declare(ctx, p.queue)
+		m, p, err := a.message(ctx, o.plan, o.replyTo, c)
+		if err == nil && o.link != nil {
+			err = o.link.declare(ctx, p.queue)
 		}
 		if err != nil {
 			errs[i] = fmt.Errorf("send task %q: %w", c.name, err)
@@ -119,7 +158,7 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		}
 		batch, index, pubs[i] = append(batch, m), append(index, i), p
 	}
-	for j, err := range l.publishBatch(ctx, batch) {
+	for j, err := range o.sendBatch(ctx, batch) {
 		if err != nil {
 			errs[index[j]] = fmt.Errorf("send task %q: %w", calls[index[j]].name, err)
 		}

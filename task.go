@@ -87,6 +87,13 @@ func (t *Task[In, Out]) Call(ctx context.Context, in In) (Out, error) {
 	return out, nil
 }
 
+// Decode reads a message's arguments as the task's input, as a worker does before it calls the handler.
+func (t *Task[In, Out]) Decode(body *protocol.Body) (In, error) {
+	var in In
+	err := bind(t.def.name, t.def.input, body, reflect.ValueOf(&in))
+	return in, err
+}
+
 // A Definition is what an app knows of a registered task.
 type Definition struct {
 	name    string
