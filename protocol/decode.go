@@ -31,7 +31,7 @@ func DecodeTask(env *Envelope, o DecodeOptions) (*Task, error) {
 		}
 		return t, nil
 	}
-	if objectAhead(env) && o.Accept.Check(env.Properties.ContentType) == nil {
+	if t.isHybrid(o) {
 		if err := t.decodeHybrid(o); err != nil {
 			return nil, err
 		}
@@ -141,8 +141,8 @@ func (t *Task) plain(o DecodeOptions) ([]byte, error) {
 // decodeOne reads a message of protocol 1.
 func (t *Task) decodeOne(o DecodeOptions) error {
 	p := &t.Properties
+	t.ID = p.CorrelationID // all that is known of it until its body is read
 	if err := o.Accept.Check(orText(p.ContentType, "application/data")); err != nil {
-		t.ID = p.CorrelationID // all that is known of it
 		return t.undecodable(err)
 	}
 	fields, err := t.objectFields(o)
@@ -258,20 +258,31 @@ func reprList(args []codec.Value) string {
 	return codec.Repr(items)
 }
 
-// objectAhead reports whether the body of a message with a task header is, at first sight, an object: a hybrid. A
-// compressed hybrid is only seen by DecodeBody.
-func objectAhead(env *Envelope) bool {
-	if len(env.Body) == 0 || env.Headers["compression"] != nil {
+// isHybrid reports whether the body of a message with a task header is an object.
+func (t *Task) isHybrid(o DecodeOptions) bool {
+	if len(t.raw) == 0 || t.Properties.ContentType == "" || o.Accept.Check(t.Properties.ContentType) != nil {
 		return false
 	}
-	if isJSON(&env.Properties) {
-		return firstByte(env.Body) == '{'
+	if t.Headers["compression"] == nil {
+		if isJSON(&t.Properties) {
+			return firstByte(t.raw) == '{'
+		}
+		if t.Properties.ContentType == "application/x-msgpack" {
+			c := t.raw[0]
+			return c&0xf0 == 0x80 || c == 0xde || c == 0xdf
+		}
 	}
-	if env.Properties.ContentType == "application/x-msgpack" {
-		c := env.Body[0]
-		return c&0xf0 == 0x80 || c == 0xde || c == 0xdf
+	// It cannot be seen from outside. A header that lacks what every sender of protocol 2 writes is reason to look: the
+	// ETA may be in the body.
+	if _, complete := t.Headers["timelimit"]; complete {
+		return false
 	}
-	return false
+	fields, err := t.objectFields(o)
+	if err != nil {
+		return false
+	}
+	_, ok := field(fields, "args")
+	return ok
 }
 
 func isJSON(p *Properties) bool {

@@ -82,7 +82,7 @@ func TestNumbersAreWrittenAsCelerysClientDoes(t *testing.T) {
 
 func TestHybridOfEverySerializer(t *testing.T) {
 	t.Parallel()
-	fields := map[string]any{"args": []any{int64(1)}, "kwargs": map[string]any{}, "retries": int64(3)}
+	fields := map[string]any{"args": []any{int64(1)}, "kwargs": map[string]any{}, "retries": int64(3), "eta": "2024-01-02T03:04:05+00:00"}
 	for _, serializer := range []string{"json", "msgpack", "yaml"} {
 		for _, compression := range []string{"", "zstd"} {
 			enc, err := codec.Marshal(serializer, fields)
@@ -99,8 +99,13 @@ func TestHybridOfEverySerializer(t *testing.T) {
 				}
 			}
 			task, body := mustDecode(t, env)
-			if len(body.Args) != 1 || task.Name != "t" || task.ID != "i" {
-				t.Errorf("%s %s: got %+v", serializer, compression, body)
+			if len(body.Args) != 1 || task.Name != "t" || task.ID != "i" || task.Retries != 3 || FormatTime(task.ETA) != "2024-01-02T03:04:05+00:00" {
+				t.Errorf("%s %s: got %+v, %+v", serializer, compression, task, body)
+			}
+			// As others write it: all headers there, only the body of the old form.
+			env.Headers["timelimit"], env.Headers["retries"] = nil, int32(5)
+			if task, body = mustDecode(t, env); len(body.Args) != 1 || task.Retries != 5 {
+				t.Errorf("%s %s: got %+v, %+v", serializer, compression, task, body)
 			}
 		}
 	}

@@ -34,13 +34,13 @@ func (t *Task) readHeaders(h Table) error {
 	var ok bool
 	if t.Name, ok = text(h["task"]); !ok || t.Name == "" {
 		t.ID, _ = text(h["id"])
-		return t.invalid("header task is %s, want the task's name", shown(h["task"]))
+		return t.invalid("task is %s, want the task's name", shown(h["task"]))
 	}
 	if t.ID, ok = text(h["id"]); !ok || t.ID == "" {
 		if _, has := h["id"]; !has {
-			return t.invalid("header id is missing")
+			return t.invalid("id is missing")
 		}
-		return t.invalid("header id is %s, want the task's id", shown(h["id"]))
+		return t.invalid("id is %s, want the task's id", shown(h["id"]))
 	}
 	t.Lang, _ = text(h["lang"])
 	t.Shadow, _ = text(h["shadow"])
@@ -49,29 +49,29 @@ func (t *Task) readHeaders(h Table) error {
 	t.Origin, _ = text(h["origin"])
 
 	if t.RootID, ok = text(h["root_id"]); !ok {
-		return t.invalid("header root_id is %s, want a task's id", shown(h["root_id"]))
+		return t.invalid("root_id is %s, want a task's id", shown(h["root_id"]))
 	}
 	if t.ParentID, ok = text(h["parent_id"]); !ok {
-		return t.invalid("header parent_id is %s, want a task's id", shown(h["parent_id"]))
+		return t.invalid("parent_id is %s, want a task's id", shown(h["parent_id"]))
 	}
 	if t.Group, ok = text(h["group"]); !ok {
-		return t.invalid("header group is %s, want a group's id", shown(h["group"]))
+		return t.invalid("group is %s, want a group's id", shown(h["group"]))
 	}
 	if v := h["group_index"]; v != nil {
 		if t.GroupIndex, ok = integer(v); !ok {
-			return t.invalid("header group_index is %s, want a number", shown(v))
+			return t.invalid("group_index is %s, want a number", shown(v))
 		}
 		t.HasGroupIndex = true
 	}
 	if t.Retries, ok = count(h["retries"]); !ok {
-		return t.invalid("header retries is %s, want a number of retries", shown(h["retries"]))
+		return t.invalid("retries is %s, want a number of retries", shown(h["retries"]))
 	}
 	if t.ReplacedTaskNesting, ok = count(h["replaced_task_nesting"]); !ok {
-		return t.invalid("header replaced_task_nesting is %s, want a number", shown(h["replaced_task_nesting"]))
+		return t.invalid("replaced_task_nesting is %s, want a number", shown(h["replaced_task_nesting"]))
 	}
 	if v := h["timelimit"]; v != nil {
 		if !t.readTimeLimit(v) {
-			return t.invalid("header timelimit is %s, want [hard, soft] in seconds", shown(v))
+			return t.invalid("timelimit is %s, want [hard, soft] in seconds", shown(v))
 		}
 	}
 	var err error
@@ -173,9 +173,9 @@ func shown(v any) string {
 		return "null"
 	case string:
 		if len(x) > most {
-			return "'" + strings.ToValidUTF8(x[:most], "") + "…'"
+			x = strings.ToValidUTF8(x[:most], "") + "…"
 		}
-		return "'" + x + "'"
+		return string(appendReprString(nil, x))
 	case bool, int, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64:
 		return fmt.Sprint(x)
 	case []any:

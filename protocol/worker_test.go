@@ -46,7 +46,7 @@ func judge(env *Envelope) (verdict, *Task, *Body, error) {
 func TestMalformedMessagesGetCelerysVerdict(t *testing.T) {
 	t.Parallel()
 	stricter := map[string]string{ // case → part of our reason
-		"v2_no_id":              "header id is missing",
+		"v2_no_id":              "id is missing",
 		"v2_two_item_body":      "the body has 2 items",
 		"v2_no_content_type":    "no content type",
 		"v2_empty_body":         "the body is empty",
@@ -159,6 +159,17 @@ func TestErrorsCarryIDAndName(t *testing.T) {
 		default:
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+func TestGarbledProtocolOneIsKnownByItsCorrelationID(t *testing.T) {
+	t.Parallel()
+	env := minimal(`{"task": "t", "id"`)
+	env.Headers, env.Properties.CorrelationID = nil, "c"
+	_, err := DecodeTask(env, DecodeOptions{})
+	var cut *DecodeError
+	if !errors.As(err, &cut) || cut.ID != "c" {
+		t.Errorf("got %v", err)
 	}
 }
 
