@@ -196,7 +196,10 @@ func generic(v any, ordered bool, depth int) (any, error) {
 	case []NamedValue:
 		return genericNamed(v, ordered, depth)
 	case object:
-		return v, nil
+		if ordered {
+			return v, nil
+		}
+		return genericObject(v, depth)
 	}
 	raw, err := AppendJSON(nil, v)
 	if err != nil {
@@ -227,6 +230,18 @@ func genericTable(m map[string]any, ordered bool, depth int) (any, error) {
 		out[name] = g
 	}
 	return out, nil
+}
+
+func genericObject(o object, depth int) (any, error) {
+	table := make(map[string]any, len(o))
+	for _, m := range o {
+		g, err := generic(m.value, false, depth+1)
+		if err != nil {
+			return nil, under(err, m.name)
+		}
+		table[m.name] = g
+	}
+	return table, nil
 }
 
 func genericNamed(members []NamedValue, ordered bool, depth int) (any, error) {

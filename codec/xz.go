@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"slices"
 
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
@@ -30,7 +31,13 @@ var (
 	crc64ECMA     = crc64.MakeTable(crc64.ECMA)
 )
 
-const xzLZMA2 = 0x21 // the filter's id
+const (
+	xzLZMA2 = 0x21 // the filter's id
+
+	// maxXZBlocks is how many blocks a body may have: each costs a fresh decoder of some 30 KiB, however little it holds.
+	// Python writes one, the xz tool one for every few megabytes.
+	maxXZBlocks = 10_000
+)
 
 // packXZ writes one stream with a dictionary no larger than the body.
 func packXZ(body []byte) ([]byte, error) {
@@ -65,9 +72,10 @@ func unpackXZ(body []byte, limit int64) ([]byte, error) {
 
 // An xzReader eats a file from the front.
 type xzReader struct {
-	rest  []byte
-	out   []byte
-	limit int64
+	rest   []byte
+	out    []byte
+	limit  int64
+	blocks int
 }
 
 type xzRecord struct{ unpadded, unpacked uint64 }
@@ -161,7 +169,9 @@ func newXZCheck(flags []byte) (func() hash.Hash, error) {
 }
 
 func (r *xzReader) block(newCheck func() hash.Hash) (record xzRecord, err error) {
-	before := len(r.rest)
+	if r.blocks++; r.blocks > maxXZBlocks {
+		return record, fmt.Errorf("more than %d blocks", maxXZBlocks)
+	}
 	headerSize := (int(r.rest[0]) + 1) * 4
 	header, err := r.checked(headerSize-4, "block header")
 	if err != nil {
@@ -202,23 +212,14 @@ func (r *xzReader) block(newCheck func() hash.Hash) (record xzRecord, err error)
 		}
 		got := sum.Sum(nil)
 		if sum.Size() < sha256.Size { // CRCs are written little endian
-			reverse(got)
+			slices.Reverse(got)
 		}
 		if !bytes.Equal(want, got) {
 			return record, errors.New("the checksum of a block is wrong")
 		}
 		unpadded += sum.Size()
 	}
-	if len(r.rest) >= before {
-		return record, errors.New("a block is empty") // cannot be: a header has a length
-	}
 	return xzRecord{uint64(unpadded), uint64(unpacked)}, nil
-}
-
-func reverse(b []byte) {
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
 }
 
 // padding passes the zeros that make n a multiple of four.
@@ -316,10 +317,7 @@ func (r *xzReader) unpack(data []byte, dict int64, size int) error {
 		return err
 	}
 	start := len(r.out)
-	if cap(r.out)-start < size {
-		r.out = append(make([]byte, 0, start+size), r.out...)
-	}
-	r.out = r.out[:start+size]
+	r.out = slices.Grow(r.out, size)[:start+size]
 	if _, err := io.ReadFull(z, r.out[start:]); err != nil {
 		return err
 	}
