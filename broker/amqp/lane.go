@@ -157,6 +157,9 @@ func (l *lane) write(ctx context.Context, p *prepared) error {
 		if err != nil {
 			// The transport takes a write whole or not at all, and a broker drops a message whose last frame never
 			// came: this one was not sent.
+			if !l.ch.IsClosed() && !l.s.conn.IsClosed() {
+				return notSent(plain(err)) // not the lane's fault: trying again would not end
+			}
 			return errAgain
 		}
 		p.dc = dc

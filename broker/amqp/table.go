@@ -54,9 +54,13 @@ func measureField(v any, depth int) (size int, same bool, err error) {
 		return 2, true, nil
 	case int16, uint16:
 		return 3, true, nil
-	case int32, uint32, float32:
+	case int32, uint32:
 		return 5, true, nil
-	case int64, float64, time.Time:
+	case float32:
+		return 5, true, finite(float64(v))
+	case float64:
+		return 9, true, finite(v)
+	case int64, time.Time:
 		return 9, true, nil
 	case string:
 		return 5 + len(v), true, nil
@@ -102,6 +106,14 @@ func measureField(v any, depth int) (size int, same bool, err error) {
 func fits(v uint64) error {
 	if v > math.MaxInt64 {
 		return fmt.Errorf("%d does not fit into 64 bits with a sign", v)
+	}
+	return nil
+}
+
+// finite refuses what crashes RabbitMQ's parser, and with it the connection: Erlang's floats know no infinity.
+func finite(v float64) error {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return fmt.Errorf("RabbitMQ takes no number %v", v)
 	}
 	return nil
 }
