@@ -1,0 +1,406 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/umbel-go/umbel/broker"
+)
+
+// phase is how far a consumer is in its life; it only goes up.
+type phase int
+
+const (
+	running  phase = iota
+	stopping       // deliver nothing more, give back what was not delivered
+	closing        // give back everything
+	ended          // its goroutines are done or about to be
+)
+
+// A consumer is a running subscription: it has a session, and after a loss another one.
+//
+//	run:     settlements, rings ─► round ─► session.ahead
+//	deliver: session.ahead ─► Deliver
+type consumer struct {
+	b   *Broker
+	sub broker.Subscription
+
+	wake    chan struct{} // cap 1: run has something to look at
+	arrived chan struct{} // cap 1: deliver has something to look at
+	hand    chan struct{} // cap 1: holds a token while Deliver runs
+	stopped chan struct{} // closed by run: nothing is delivered any more, what was ahead is given back
+	quit    chan struct{} // closed by run as it ends
+	done    chan struct{} // closed when both goroutines are over
+
+	mu       sync.Mutex // guards the rest; taken before session.mu
+	s        *session
+	phase    phase
+	prefetch int
+	look     bool // the queue may hold messages for us
+	check    bool // the session may be over
+	busy     bool // a round is being written
+	flushers []chan error
+	err      error // why closing failed
+}
+
+func newConsumer(b *Broker, sub broker.Subscription) *consumer {
+	return &consumer{b: b, sub: sub, prefetch: sub.Prefetch, look: true,
+		wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), hand: make(chan struct{}, 1),
+		stopped: make(chan struct{}), quit: make(chan struct{}), done: make(chan struct{})}
+}
+
+// start runs both goroutines. They end after Close, or when the consumer has failed.
+func (c *consumer) start() {
+	hush := c.b.file.Listen(queueTopic(c.sub.Queue), c.ring)
+	unwatch := c.b.file.Listen(goneTopic(c.sub.Queue), c.verify)
+	var both sync.WaitGroup
+	both.Go(c.run)
+	both.Go(c.deliver)
+	go func() {
+		both.Wait()
+		hush()
+		unwatch()
+		c.b.remove(c)
+		close(c.done)
+	}()
+}
+
+func (c *consumer) nudge() { signal(c.wake) }
+
+// verify makes the next round find out whether the session still stands.
+func (c *consumer) verify() {
+	c.mu.Lock()
+	c.check = true
+	c.mu.Unlock()
+	c.nudge()
+}
+
+// ring is called by the file: there may be messages in the queue.
+func (c *consumer) ring() {
+	c.mu.Lock()
+	c.look = true
+	c.mu.Unlock()
+	c.nudge()
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// rise moves the phase up.
+func (c *consumer) rise(p phase) {
+	c.mu.Lock()
+	c.phase = max(c.phase, p)
+	c.mu.Unlock()
+	c.nudge()
+	signal(c.arrived)
+}
+
+// SetPrefetch implements broker.Consumer.
+func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
+	if n < 0 {
+		return fmt.Errorf("set prefetch of consumer %q: %d is negative", c.sub.Tag, n)
+	}
+	c.mu.Lock()
+	c.prefetch, c.look = n, true
+	c.mu.Unlock()
+	c.nudge()
+	return nil
+}
+
+// Stop implements broker.Consumer. It waits for a Deliver that is running, so Deliver must not call it.
+func (c *consumer) Stop(ctx context.Context) error {
+	c.rise(stopping)
+	if err := c.await(ctx, c.stopped); err != nil {
+		return fmt.Errorf("stop consumer %q: %w", c.sub.Tag, err)
+	}
+	select {
+	case c.hand <- struct{}{}:
+		<-c.hand
+		return nil
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop consumer %q: a Deliver is still running: %w", c.sub.Tag, ctx.Err())
+	}
+}
+
+func (c *consumer) await(ctx context.Context, event <-chan struct{}) error {
+	select {
+	case <-event:
+	case <-c.quit:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Flush implements broker.Consumer.
+func (c *consumer) Flush(ctx context.Context) error {
+	c.mu.Lock()
+	c.s.mu.Lock()
+	idle := !c.busy && len(c.s.acks)+len(c.s.drops)+len(c.s.backs)+len(c.s.unseen) == 0
+	c.s.mu.Unlock()
+	if idle || c.phase == ended {
+		c.mu.Unlock()
+		return nil
+	}
+	flushed := make(chan error, 1)
+	c.flushers = append(c.flushers, flushed)
+	c.mu.Unlock()
+	c.nudge()
+	select {
+	case err := <-flushed:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("flush consumer %q: %w", c.sub.Tag, ctx.Err())
+	}
+}
+
+// Close implements broker.Consumer. It waits for a Deliver that is running, so Deliver must not call it.
+func (c *consumer) Close(ctx context.Context) error {
+	c.rise(closing)
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return fmt.Errorf("close consumer %q: %w", c.sub.Tag, ctx.Err())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// deliver hands messages to the subscription, one at a time.
+func (c *consumer) deliver() {
+	for {
+		c.hand <- struct{}{}
+		c.mu.Lock()
+		var h *held
+		s, p := c.s, c.phase
+		if p == running {
+			h = s.pop()
+		}
+		c.mu.Unlock()
+		if h != nil {
+			c.deliverOne(s, h)
+			<-c.hand
+			continue
+		}
+		<-c.hand
+		select {
+		case <-c.arrived:
+		case <-c.quit:
+			return
+		}
+	}
+}
+
+func (c *consumer) deliverOne(s *session, h *held) {
+	d := &broker.Delivery{Queue: c.sub.Queue, Redelivered: h.deliveries > 0, Deliveries: int(h.deliveries), Tag: h.tag, Settler: s}
+	if err := decodeEnvelope(h.envelope, &d.Message); err != nil {
+		c.b.log.Error("a stored message cannot be read and is dropped", "queue", c.sub.Queue, "message", h.id, "error", err)
+		s.Reject(h.tag, false)
+		return
+	}
+	d.Body = h.body
+	h.envelope, h.body = nil, nil // in the file still, should they be needed
+	c.sub.Deliver(d)
+}
+
+// pauses between attempts while the file refuses.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+	closeTries = 4
+)
+
+// run writes rounds until the consumer ends.
+func (c *consumer) run() {
+	defer close(c.quit)
+	defer c.finish()
+	pause, tries := firstPause, 0
+	for {
+		last, again, err := c.round()
+		var lost *lostError
+		switch {
+		case errors.As(err, &lost):
+			if !c.restore(lost.why) {
+				return
+			}
+		case err != nil:
+			if c.at(closing) {
+				if tries++; tries == closeTries || errors.Is(err, broker.ErrClosed) {
+					c.mu.Lock()
+					c.err = fmt.Errorf("close consumer %q: what it held comes back when its broker is closed: %w", c.sub.Tag, err)
+					c.mu.Unlock()
+					return
+				}
+			}
+			c.b.log.Warn("cannot write to the broker's file; trying again", "queue", c.sub.Queue, "in", pause, "error", err)
+			c.sleep(pause)
+			pause = min(2*pause, lastPause)
+		default:
+			pause = firstPause
+			if last {
+				return
+			}
+			if !again {
+				<-c.wake
+			}
+		}
+	}
+}
+
+func (c *consumer) at(p phase) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase >= p
+}
+
+// sleep waits, but no longer than until the consumer begins to close.
+func (c *consumer) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	was := c.at(closing)
+	for {
+		select {
+		case <-t.C:
+			return
+		case <-c.wake:
+			if !was && c.at(closing) {
+				return
+			}
+		}
+	}
+}
+
+// finish answers whoever still waits.
+func (c *consumer) finish() {
+	c.mu.Lock()
+	c.phase = ended
+	flushers := c.flushers
+	c.flushers = nil
+	s := c.s
+	c.mu.Unlock()
+	s.end()
+	for _, f := range flushers {
+		f <- nil
+	}
+}
+
+// A lostError ends a session.
+type lostError struct{ why error }
+
+func (e *lostError) Error() string { return e.why.Error() }
+
+// round writes one round if there is anything to write. It reports whether it was the last one, which gave everything
+// back, and whether another one may follow at once.
+func (c *consumer) round() (last, again bool, err error) {
+	c.mu.Lock()
+	s, p, look := c.s, c.phase, c.look
+	r, room, work := s.gather(p, c.prefetch, look)
+	flushers := c.flushers
+	c.flushers = nil
+	c.look = look && room == 0 // look again when there is room
+	first := p >= stopping && !c.hasStopped() || p >= closing || c.check
+	c.check = false
+	if !work && len(flushers) == 0 && !first {
+		c.mu.Unlock()
+		return false, false, nil
+	}
+	c.busy = true
+	c.mu.Unlock()
+
+	err = closed(c.b.file.Write(context.Background(), r.write))
+	if err == nil && r.lost != nil {
+		err = &lostError{r.lost}
+	}
+	var lost *lostError
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+	switch {
+	case errors.As(err, &lost):
+		for _, f := range flushers {
+			f <- broker.ErrStale
+		}
+		return false, false, err
+	case err != nil:
+		r.undo()
+		c.look = c.look || look
+		c.flushers = append(flushers, c.flushers...)
+		return false, false, err
+	}
+	r.done()
+	for _, f := range flushers {
+		f <- nil
+	}
+	if p >= stopping && !c.hasStopped() {
+		close(c.stopped)
+	}
+	if len(r.taken.live) > 0 {
+		signal(c.arrived)
+	}
+	c.look = c.look || r.taken.more
+	return p >= closing, c.look || c.phase > p, nil
+}
+
+// hasStopped reports whether stopped is closed. Only run closes it.
+func (c *consumer) hasStopped() bool {
+	select {
+	case <-c.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// restore begins a new session after a loss. It reports false when the consumer has ended.
+func (c *consumer) restore(why error) bool {
+	c.mu.Lock()
+	old := c.s
+	c.mu.Unlock()
+	old.end()
+	if c.at(stopping) {
+		return false // nothing to restore: what it held is given out by others
+	}
+	if errors.Is(why, errOwnerGone) {
+		c.b.disown(old.owner)
+	}
+	c.b.log.Warn("consumer lost", "queue", c.sub.Queue, "error", why)
+	c.notify(broker.ConsumerLost, why)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		s, err := c.b.register(context.Background(), c)
+		switch {
+		case err == nil:
+			c.mu.Lock()
+			c.s, c.look = s, true
+			c.mu.Unlock()
+			c.b.log.Info("consumer restored", "queue", c.sub.Queue)
+			c.notify(broker.ConsumerRestored, nil)
+			return true
+		case errors.Is(err, broker.ErrClosed):
+			return false
+		case !errors.Is(err, errPassing):
+			c.b.log.Error("consumer cannot be restored", "queue", c.sub.Queue, "error", err)
+			c.notify(broker.ConsumerFailed, err)
+			return false
+		}
+		c.sleep(pause)
+		if c.at(stopping) {
+			return false
+		}
+	}
+}
+
+func (c *consumer) notify(s broker.ConsumerState, err error) {
+	if c.sub.Notify != nil {
+		c.sub.Notify(s, err)
+	}
+}
