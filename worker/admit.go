@@ -20,7 +20,7 @@ import (
 
 func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	w.stats.received.Add(1)
-	if w.Stage() > Running {
+	if w.stage.stopping() {
 		w.giveBack(d)
 		return
 	}

@@ -69,6 +69,7 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 	if hard <= 0 {
 		return w.app.Execute(ctx, r.known.def, r.request, body), true
 	}
+	r.writtenOff = make(chan struct{})
 	t := time.AfterFunc(hard, func() {
 		if r.ended.CompareAndSwap(false, true) {
 			cancel(umbel.ErrTimeLimit)
@@ -80,7 +81,7 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 	if r.ended.CompareAndSwap(false, true) {
 		return o, true
 	}
-	w.pool.returned()
+	<-r.writtenOff // the slot must know that it is no longer wanted
 	return o, false
 }
 
@@ -99,7 +100,8 @@ func (w *Worker) limits(r *run) (soft, hard time.Duration) {
 // timeout ends a task past its hard limit. A goroutine cannot be killed: its slot is written off and another takes its
 // place, and the handler is reported with its stack.
 func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
-	w.pool.writeOff()
+	w.pool.writeOff(r.slot)
+	close(r.writtenOff)
 	stacks := make([]byte, 256<<10)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	w.log.Error("hard time limit exceeded; its goroutine cannot be killed and is left to itself, another takes its slot",

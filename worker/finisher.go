@@ -52,7 +52,12 @@ func (f *finisher) refuse(d *broker.Delivery, doc *protocol.Result, how settleme
 		f.worker.settle(d, how)
 		return
 	}
-	f.endings <- ending{d, doc, how}
+	select {
+	case f.endings <- ending{d, doc, how}:
+	case <-f.stopped:
+		// The worker has left without this task, whose handler took too long. A late-acked message went back.
+		f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", doc.TaskID, "state", doc.Status)
+	}
 }
 
 // run writes until close has been called and everything is written.
@@ -131,7 +136,7 @@ func (f *finisher) write(batch []ending, docs []*protocol.Result) {
 		w.log.Error("cannot store results; trying again", "results", len(batch), "error", first, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
-		case <-w.giveUpStore():
+		case <-w.stage.cold:
 			f.abandon(batch, first)
 			return
 		}

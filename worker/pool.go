@@ -18,12 +18,18 @@ type pool struct {
 
 	load atomic.Int64 // waiting + running
 
-	mu    sync.Mutex // guards what follows
-	slots int        // goroutines
-	lost  int        // slots written off: their handler ignored a hard time limit and may still run
+	mu    sync.Mutex         // guards slots and lost
+	slots map[*slot]struct{} // goroutines
+	lost  int                // of them written off
 	wg    sync.WaitGroup
 
 	closed chan struct{} // no more tasks are started
+}
+
+// A slot is one goroutine that runs tasks.
+type slot struct {
+	now  atomic.Pointer[run] // what it runs
+	lost atomic.Bool         // written off: its handler ignored a hard time limit and may still run
 }
 
 // keepSlots goroutines stay when there is nothing to do.
@@ -33,7 +39,7 @@ const keepSlots = 16
 const readyRoom = 1024
 
 func newPool(size int, f func(*run)) *pool {
-	return &pool{size: size, run: f, ready: make(chan *run, readyRoom), closed: make(chan struct{})}
+	return &pool{size: size, run: f, slots: make(map[*slot]struct{}), ready: make(chan *run, readyRoom), closed: make(chan struct{})}
 }
 
 // submit queues a task for a slot. It waits while readyRoom tasks are waiting, or gives the task up when the pool closes.
@@ -52,63 +58,98 @@ func (p *pool) submit(r *run) {
 func (p *pool) grow(load int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.slots < p.size && int64(p.slots) < load {
-		p.slots++
-		p.wg.Add(1)
-		go p.slot()
+	if n := p.live(); n < p.size && int64(n) < load {
+		p.add()
 	}
 }
 
-func (p *pool) slot() {
+// live is the number of slots that take tasks. mu is held.
+func (p *pool) live() int { return len(p.slots) - p.lost }
+
+func (p *pool) add() {
+	s := &slot{}
+	p.slots[s] = struct{}{}
+	p.wg.Add(1)
+	go p.work(s)
+}
+
+func (p *pool) work(s *slot) {
 	defer p.wg.Done()
 	for {
 		select {
 		case <-p.closed:
+			p.leave(s)
 			return
 		default:
 		}
 		select {
 		case <-p.closed:
+			p.leave(s)
 			return
 		case r := <-p.ready:
+			s.now.Store(r)
+			r.slot = s
 			p.run(r)
-			p.load.Add(-1)
-			if p.idle() {
+			s.now.Store(nil)
+			if !s.lost.Load() {
+				p.load.Add(-1)
+			}
+			if p.spare(s) {
 				return
 			}
 		}
 	}
 }
 
-// idle reports whether this goroutine is one too many, and takes it off the count.
-func (p *pool) idle() bool {
-	if p.load.Load() >= keepSlots {
+func (p *pool) leave(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.remove(s)
+}
+
+func (p *pool) remove(s *slot) {
+	delete(p.slots, s)
+	if s.lost.Load() {
+		p.lost--
+	}
+}
+
+// spare reports whether this goroutine is one too many, and takes it off the count.
+func (p *pool) spare(s *slot) bool {
+	if !s.lost.Load() && p.load.Load() >= keepSlots {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.slots <= keepSlots || int64(p.slots) <= p.load.Load() {
+	if !s.lost.Load() && (p.live() <= keepSlots || int64(p.live()) <= p.load.Load()) {
 		return false
 	}
-	p.slots--
+	p.remove(s)
 	return true
 }
 
-// writeOff replaces a slot whose handler cannot be stopped: the task is over as far as everybody else is concerned, and
-// another one may run in its place.
-func (p *pool) writeOff() {
+// writeOff replaces a slot whose handler cannot be stopped: its task is over as far as everybody else is concerned, and
+// another one may run in its place. The goroutine ends when the handler comes back after all.
+func (p *pool) writeOff(s *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.lost.Store(true)
 	p.lost++
-	p.wg.Add(1)
-	go p.slot()
+	p.load.Add(-1)
+	p.add()
 }
 
-// returned says that a written-off handler has come back after all; its goroutine ends.
-func (p *pool) returned() {
+// running are the tasks that slots run now, written-off ones included.
+func (p *pool) running() []*run {
 	p.mu.Lock()
-	p.lost--
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	var out []*run
+	for s := range p.slots {
+		if r := s.now.Load(); r != nil {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // close starts no more tasks and returns those that waited.

@@ -18,8 +18,10 @@ type run struct {
 	known    *known
 	request  *umbel.Request // from admission on
 
-	ended atomic.Bool // the outcome has been taken; a later one is dropped
-	acked bool        // settled early
+	slot       *slot         // that runs it
+	ended      atomic.Bool   // the outcome has been taken; a later one is dropped
+	writtenOff chan struct{} // made with a hard limit; closed when the slot has been written off
+	acked      bool          // settled early
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.

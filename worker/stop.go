@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
-
-	"github.com/umbel-go/umbel"
 )
 
 // A Stage is how far a worker's shutdown has gone.
@@ -23,42 +23,59 @@ const (
 	Cold
 )
 
+// stages are the stage reached and channels closed on entering each.
+type stages struct {
+	mu   sync.Mutex // guards now
+	now  Stage
+	warm chan struct{}
+	cold chan struct{}
+}
+
+func newStages() stages { return stages{warm: make(chan struct{}), cold: make(chan struct{})} }
+
+// stopping reports that no more tasks are to be taken.
+func (s *stages) stopping() bool {
+	select {
+	case <-s.warm:
+		return true
+	default:
+		return false
+	}
+}
+
+// onCold calls f when the shutdown becomes cold, unless the returned function was called before.
+func (s *stages) onCold(f func()) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-s.cold:
+			f()
+		case <-done:
+		}
+	}()
+	return func() { close(done) }
+}
+
 // Stage is where the worker stands.
 func (w *Worker) Stage() Stage {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.stage
+	w.stage.mu.Lock()
+	defer w.stage.mu.Unlock()
+	return w.stage.now
 }
 
 // Stop asks for a stage and returns at once; Run returns when the worker has stopped. A stage cannot be taken back.
-func (w *Worker) Stop(s Stage) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s <= w.stage {
-		return
+func (w *Worker) Stop(to Stage) {
+	s := &w.stage
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if to >= Warm && s.now < Warm {
+		close(s.warm)
 	}
-	w.stage = s
-	close(w.staged)
-	w.staged = make(chan struct{})
-	if s >= Cold && w.cancel != nil {
-		w.cancel(umbel.ErrShutdown)
+	if to >= Cold && s.now < Cold {
+		close(s.cold)
 	}
+	s.now = max(s.now, to)
 }
-
-// coldAsked is closed when the shutdown is cold.
-func (w *Worker) coldAsked() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stage >= Cold {
-		closed := make(chan struct{})
-		close(closed)
-		return closed
-	}
-	return w.staged
-}
-
-// giveUpStore is closed when results that cannot be stored must be given up: the worker is stopping cold.
-func (w *Worker) giveUpStore() <-chan struct{} { return w.coldAsked() }
 
 // shutdown ends everything that Run started, in the reverse order. It is the only place where that happens.
 func (w *Worker) shutdown() error {
@@ -101,13 +118,30 @@ func (w *Worker) drain() error {
 	select {
 	case <-done:
 		return nil
-	case <-w.coldAsked():
+	case <-w.stage.cold:
 	}
 	w.log.Warn("worker: cold shutdown", "running", w.stats.active.Load())
 	select {
 	case <-done:
 		return nil
 	case <-time.After(w.ColdGrace):
-		return fmt.Errorf("worker: %d tasks did not heed the cold shutdown within %v and were left running", w.stats.active.Load(), w.ColdGrace)
+		return fmt.Errorf("worker: left running after a cold shutdown, not having returned within %v of their context's end: %s",
+			w.ColdGrace, names(w.pool.running()))
 	}
+}
+
+// names lists tasks for people, the first ten of them.
+func names(runs []*run) string {
+	var b strings.Builder
+	for i, r := range runs {
+		if i == 10 {
+			fmt.Fprintf(&b, " and %d more", len(runs)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s[%s]", r.request.DisplayName(), r.task.ID)
+	}
+	return b.String()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -35,14 +34,12 @@ type Worker struct {
 	base   context.Context         // of every task; outlives warm shutdown
 	cancel context.CancelCauseFunc // ends it: cold shutdown
 
-	mu     sync.Mutex // guards stage
-	stage  Stage
-	staged chan struct{} // closed and replaced when stage rises
+	stage stages
 }
 
 // New makes a worker of the app's tasks. It connects in Run.
 func New(app *umbel.App, c Config) *Worker {
-	return &Worker{app: app, config: c, staged: make(chan struct{})}
+	return &Worker{app: app, config: c, stage: newStages()}
 }
 
 // Run consumes and runs tasks until ctx is cancelled, which starts a warm shutdown, or Stop is called, or the broker is
@@ -54,11 +51,13 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	w.resolved, w.log = r, r.Log
+	defer context.AfterFunc(ctx, func() { w.Stop(Warm) })()
+	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer w.cancel(nil)
+	defer w.stage.onCold(func() { w.cancel(umbel.ErrShutdown) })()
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	defer w.cancel(nil)
 	w.pool = newPool(w.Concurrency, w.execute)
 	w.delay = newDelay(w.due)
 	w.finisher = newFinisher(w)
@@ -71,7 +70,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		if w.OnReady != nil {
 			w.OnReady()
 		}
-		err = w.wait(ctx)
+		err = w.wait()
 	}
 	return errors.Join(err, w.shutdown())
 }
@@ -118,7 +117,7 @@ func (w *Worker) retryStart(ctx context.Context, what string, open func() error)
 		w.log.Error("cannot connect to the "+what+"; trying again", "error", err, "wait", wait.Round(time.Millisecond), "attempt", n)
 		select {
 		case <-time.After(wait):
-		case <-w.stopAsked(ctx):
+		case <-w.stage.warm:
 			return fmt.Errorf("worker: stopped before it could connect: %w", err)
 		}
 	}
@@ -145,33 +144,11 @@ func (w *Worker) queueNames() []string {
 }
 
 // wait returns when the worker is to stop, with an error if that was not asked for.
-func (w *Worker) wait(ctx context.Context) error {
+func (w *Worker) wait() error {
 	select {
-	case <-w.stopAsked(ctx):
+	case <-w.stage.warm:
 		return nil
 	case <-w.broker.Done():
 		return fmt.Errorf("worker: the broker is gone: %w", w.broker.Err())
 	}
-}
-
-// stopAsked is closed when ctx ends or Stop is called.
-func (w *Worker) stopAsked(ctx context.Context) <-chan struct{} {
-	w.mu.Lock()
-	staged := w.staged
-	if w.stage > Running {
-		w.mu.Unlock()
-		closed := make(chan struct{})
-		close(closed)
-		return closed
-	}
-	w.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-staged:
-		case <-ctx.Done():
-		}
-	}()
-	return done
 }
