@@ -18,8 +18,8 @@ import (
 
 // DecodeTask reads the header of a task message. The task keeps env's headers and body, which must not change any more.
 //
-// A body of protocol 2 is not decoded, only its content type is checked against o.Accept: when that alone is refused the
-// task is returned beside the error, for those who look at messages without running them. Messages of protocol 1 and
+// A body of protocol 2 is not decoded; it must only be there and have a content type that o.Accept takes. When that alone
+// is wrong the task is returned beside the error, for those who look at messages without running them. Messages of protocol 1 and
 // hybrid ones are decoded whole. Errors are *InvalidTaskError (Celery rejects), *DecodeError (Celery acknowledges) and
 // ErrUnknownMessage (Celery rejects); errors.As finds *codec.DisallowedError in the first two.
 func DecodeTask(env *Envelope, o DecodeOptions) (*Task, error) {
@@ -59,7 +59,7 @@ func (t *Task) DecodeBody(o DecodeOptions) (*Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isJSON(&t.Properties) && firstByte(plain) == '[' { // the common case, scanned once
+	if isJSON(&t.Properties) && firstByte(plain) == '[' { // nearly always
 		parts, err := codec.SplitArray(plain)
 		if err == nil {
 			err = checkTyped(plain)
