@@ -50,7 +50,9 @@ func apart(t testing.TB, path string) *Broker {
 
 func TestConformance(t *testing.T) {
 	brokertest.Suite{
-		Open: func(t *testing.T) broker.Broker { return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db")) },
+		Open: func(t *testing.T) broker.Broker {
+			return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db"))
+		},
 		Another: func(t *testing.T, first broker.Broker) broker.Broker {
 			return apart(t, first.(*Broker).file.Path())
 		},
@@ -60,7 +62,9 @@ func TestConformance(t *testing.T) {
 
 func TestConformanceOfBrokersThatShareAFileInOneProcess(t *testing.T) {
 	brokertest.Suite{
-		Open: func(t *testing.T) broker.Broker { return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db")) },
+		Open: func(t *testing.T) broker.Broker {
+			return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db"))
+		},
 		Another: func(t *testing.T, first broker.Broker) broker.Broker {
 			return openURL(t, "sqlite://"+first.(*Broker).file.Path())
 		},

@@ -57,8 +57,8 @@ func (f *File) Listen(topic string, heard func()) (stop func()) {
 	defer b.mu.Unlock()
 	b.listeners[topic] = append(b.listeners[topic], l)
 	if b.ear == nil && !b.closed {
-		b.look(nil)
 		b.ear = startEar(b)
+		b.look(nil) // after the ear is there: what is struck from now on is heard
 	}
 	return func() {
 		b.mu.Lock()
@@ -78,21 +78,33 @@ func slotOf(topic string) int {
 	return int(h.Sum32() % bellSlots)
 }
 
-// strike writes the slots of topics. The caller holds the turn.
-func (b *bell) strike(topics []string) {
+// strike writes the slots of topics. The caller holds the turn. It returns the topics of this process whose ring by
+// another one it has written over before the ear could see it.
+func (b *bell) strike(topics []string) (missed []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, t := range topics {
 		slot := slotOf(t)
+		at := bellAt + int64(slot)*8
 		var buf [8]byte
-		b.mu.Lock()
+		if b.ear != nil {
+			if _, err := b.file.ReadAt(buf[:], at); err == nil && binary.LittleEndian.Uint64(buf[:]) != b.seen[slot] {
+				for other := range b.listeners {
+					if slotOf(other) == slot && other != t {
+						missed = append(missed, other)
+					}
+				}
+			}
+		}
 		b.next++
 		b.seen[slot] = b.next // our own ring is no news to us
 		binary.LittleEndian.PutUint64(buf[:], b.next)
-		b.mu.Unlock()
-		if _, err := b.file.WriteAt(buf[:], bellAt+int64(slot)*8); err != nil {
+		if _, err := b.file.WriteAt(buf[:], at); err != nil {
 			b.log.Warn("cannot wake other processes: they will see new messages late", "file", b.file.Name(), "error", err)
-			return
+			return missed
 		}
 	}
+	return missed
 }
 
 // callLocal calls this process's own listeners.

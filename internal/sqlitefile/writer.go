@@ -137,8 +137,9 @@ func (s *store) round(tx *Tx, batch []*request) []*request {
 	if err == errRerun {
 		err = s.apart(tx, batch)
 	}
+	var missed []string
 	if err == nil {
-		s.bell.strike(tx.rings)
+		missed = s.bell.strike(tx.rings)
 	}
 	s.turn.give()
 	if err != nil {
@@ -150,6 +151,7 @@ func (s *store) round(tx *Tx, batch []*request) []*request {
 		close(r.done)
 	}
 	s.bell.callLocal(tx.rings)
+	s.bell.callLocal(missed)
 	return batch
 }
 
