@@ -22,7 +22,7 @@ func everyField() protocol.Table {
 		"nil": nil, "true": true, "false": false,
 		"int32": int32(-7), "int32 min": int32(math.MinInt32), "int32 max": int32(math.MaxInt32),
 		"int64": int64(1) << 40, "small int64": int64(5), "int64 min": int64(math.MinInt64), "int64 max": int64(math.MaxInt64),
-		"float": 0.1, "whole float": 3.0, "largest float": math.MaxFloat64, "infinity": math.Inf(-1),
+		"float": 0.1, "whole float": 3.0, "largest float": math.MaxFloat64, "smallest float": -math.SmallestNonzeroFloat64, // RabbitMQ reads no infinity
 		"string": "grüße, 世界 \"quoted\" \\ \n \x00 end", "empty string": "", "no utf-8": "\xff\xfe\x80",
 		"long string": strings.Repeat("long ", 20_000),
 		"bytes":       []byte{0, 1, 127, 128, 255}, "empty bytes": []byte{},

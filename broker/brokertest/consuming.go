@@ -107,6 +107,9 @@ var consuming = []test{
 	}},
 
 	{"an exclusive consumer shares with nobody", func(e *env) {
+		if e.quorum() {
+			e.Skip("a quorum queue lets several exclusive consumers wait for their turn")
+		}
 		q := e.queue(nil)
 		in := e.consume(broker.Subscription{Queue: q, Exclusive: true})
 		if _, err := e.b.Consume(e.ctx, broker.Subscription{Queue: q, Deliver: func(*broker.Delivery) {}}); err == nil {

@@ -38,7 +38,9 @@ var counting = []test{
 		second.take(1)
 		e.stat(q, 1, 3, 2)
 		e.ok(in.c.Stop(e.ctx))
-		e.stat(q, 1, 3, 1)
+		if !e.quorum() { // which counts a consumer until its deliveries are settled
+			e.stat(q, 1, 3, 1)
+		}
 		e.ok(second.c.Close(e.ctx))
 		e.ok(in.c.Close(e.ctx))
 		e.stat(q, 4, 0, 0)

@@ -134,14 +134,7 @@ var declaring = []test{
 		in.expect("x")
 		e.ok(in.c.Flush(e.ctx))
 		e.ok(owner.Close())
-		e.eventually("the queue is gone", func() bool {
-			err := e.b.Publish(e.ctx, text(q.Name, "x"))
-			if err == nil {
-				return false
-			}
-			e.refused(err, broker.Unroutable)
-			return true
-		})
+		e.unroutable(q.Name)
 	}},
 
 	{"an exclusive queue is nobody else's", func(e *env) {

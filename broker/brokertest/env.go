@@ -230,6 +230,22 @@ func (e *env) gone(queue string) {
 	})
 }
 
+// unroutable waits until a queue cannot be sent to. It does not ask for the queue, which would count as using it.
+func (e *env) unroutable(queue string) {
+	e.Helper()
+	e.eventually("the queue is gone", func() bool {
+		err := e.b.Publish(e.ctx, text(queue, "is it there?"))
+		if err == nil {
+			return false
+		}
+		e.refused(err, broker.Unroutable)
+		return true
+	})
+}
+
+// quorum tells that the suite's lasting queues are RabbitMQ's quorum queues, which differ in a few ways.
+func (e *env) quorum() bool { return e.suite.Arguments["x-queue-type"] == "quorum" }
+
 // wait waits for a channel to be closed or sent to.
 func (e *env) wait(what string, c <-chan struct{}) {
 	e.Helper()

@@ -59,15 +59,14 @@ var limits = []test{
 
 	{"a queue deletes itself when nobody uses it", func(e *env) {
 		q := e.limited(protocol.Table{"x-expires": int32(50)})
-		e.gone(q)
-		e.refused(e.b.Publish(e.ctx, text(q, "x")), broker.Unroutable)
+		e.unroutable(q)
 	}},
 
 	{"a queue in use does not delete itself", func(e *env) {
 		q := e.limited(protocol.Table{"x-expires": int32(400)})
 		in := e.consume(broker.Subscription{Queue: q})
 		short := e.limited(protocol.Table{"x-expires": int32(500)})
-		e.gone(short) // which was declared later and lived longer
+		e.unroutable(short) // which was declared later, to live longer
 		e.put(q, "x")
 		in.expect("x")
 	}},

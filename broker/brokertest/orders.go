@@ -21,7 +21,7 @@ func (e *env) prioritized(highest int) string {
 	if e.b.Traits().MaxPriority < highest {
 		e.Skipf("Traits.MaxPriority is %d", e.b.Traits().MaxPriority)
 	}
-	if e.suite.Arguments["x-queue-type"] == "quorum" {
+	if e.quorum() {
 		e.Skip("quorum queues take no x-max-priority")
 	}
 	return e.queue(protocol.Table{"x-max-priority": int32(highest)})
