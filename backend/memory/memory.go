@@ -36,7 +36,7 @@ var _ backend.Backend = (*Backend)(nil)
 func Open(_ context.Context, c backend.Config) (backend.Backend, error) {
 	c = c.WithDefaults()
 	_, name, _ := strings.Cut(c.URL, "://")
-	name = strings.TrimSuffix(name, "/")
+	name = strings.Trim(name, "/")
 	if strings.ContainsAny(name, "/?#@") {
 		return nil, fmt.Errorf("open result backend %s: a memory URL is memory://name and nothing else", broker.MaskURL(c.URL))
 	}
