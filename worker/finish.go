@@ -44,7 +44,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 		w.log.Info("task ignored", "task", r.request.DisplayName(), "id", r.task.ID)
 		w.finisher.end(r, nil, settleAck)
 	case umbel.Rejected:
-		w.reject(r, body, o)
+		w.reject(r, o)
 	case umbel.Revoked:
 		w.stats.revoked.Add(1)
 		w.app.NotifyRevoked(r.request, false)
@@ -167,7 +167,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	w.finisher.end(r, doc, settleAck)
 }
 
-func (w *Worker) reject(r *run, body *protocol.Body, o *umbel.Outcome) {
+func (w *Worker) reject(r *run, o *umbel.Outcome) {
 	w.log.Warn("task rejected", "task", r.request.DisplayName(), "id", r.task.ID, "requeue", o.Requeue, "error", o.Err)
 	switch {
 	case !o.Requeue:
@@ -177,7 +177,7 @@ func (w *Worker) reject(r *run, body *protocol.Body, o *umbel.Outcome) {
 		w.finisher.end(r, nil, settleRequeue)
 	default:
 		// Acked when it started, so that there is nothing left to give back: Celery loses it here. A copy goes back instead.
-		if err := w.republish(r, body, func(*protocol.Task) {}); err != nil {
+		if err := w.republish(r, nil, func(*protocol.Task) {}); err != nil {
 			w.log.Error("cannot requeue task that was acked early", "id", r.task.ID, "error", err)
 			w.stats.failed.Add(1)
 			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), ""), settleNothing)
@@ -187,7 +187,8 @@ func (w *Worker) reject(r *run, body *protocol.Body, o *umbel.Outcome) {
 	}
 }
 
-// republish sends the task again to the queue it came from, confirmed when it returns nil.
+// republish sends the task again to the queue it came from, confirmed when it returns nil. Without a body it goes as it
+// came, byte for byte.
 func (w *Worker) republish(r *run, body *protocol.Body, change func(*protocol.Task)) error {
 	t := *r.task
 	change(&t)
