@@ -40,6 +40,15 @@ var delays = []test{
 		e.ok(d.Ack())
 	}},
 
+	{"a broker that cannot delay delivers at once", func(e *env) {
+		if e.b.Traits().Delay {
+			e.Skip("Traits.Delay is true")
+		}
+		q := e.queue(nil)
+		e.publish(later(q, time.Hour, "x"))
+		e.consume(broker.Subscription{Queue: q}).expect("x")
+	}},
+
 	{"delayed messages come in the order of their time", func(e *env) {
 		e.delaying()
 		q := e.queue(nil)

@@ -31,8 +31,8 @@ type Suite struct {
 	// Open opens a broker. Each call gives one of its own; the suite closes it.
 	Open func(t *testing.T) broker.Broker
 
-	// Another opens a second broker on the same server, file or space as the first, as another process would. Without
-	// it, tests that need one are left out.
+	// Another opens a second broker on the same server, file or space as the first, as another process would; the first
+	// may be closed by then. Without it, tests that need one are left out.
 	Another func(t *testing.T, first broker.Broker) broker.Broker
 
 	// Arguments are added to every lasting shared queue that the suite declares: x-queue-type, for one.
@@ -92,7 +92,7 @@ type test struct {
 // groups hold the tests, a group per file.
 var groups = [][]test{
 	publishing, cargo, routes, consuming, settling, windows, orders, expiring, deadLetters, limits, declaring, broadcasts,
-	counting, delays, losses, crowds, closings,
+	counting, delays, losses, crowds, loads, names, lastings, closings,
 }
 
 func (s Suite) one(t *testing.T, c test) {
