@@ -11,7 +11,10 @@ import (
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	play()
+	goleak.VerifyTestMain(m)
+}
 
 func openURL(t testing.TB, url string) *Broker {
 	t.Helper()
