@@ -52,6 +52,9 @@ func newEncoder(t reflect.Type, addressable bool) encoder {
 	if e := exactEncoder(t); e != nil {
 		return e
 	}
+	if t.Kind() == reflect.Pointer && exactEncoder(t.Elem()) != nil {
+		return pointerEncoder(t)
+	}
 	if t.Kind() != reflect.Pointer && addressable && reflect.PointerTo(t).Implements(marshalerType) && !t.Implements(marshalerType) {
 		return ifAddressable(func(dst []byte, v reflect.Value, _ int) ([]byte, error) {
 			return appendMarshaler(dst, v.Addr().Interface().(json.Marshaler))

@@ -187,7 +187,7 @@ func (r *msgpackReader) array(depth int) (any, error) {
 		return nil, fmt.Errorf("an array claims %d items, %d bytes are left", n, len(rest))
 	}
 	r.rest = rest
-	items := make([]any, 0, min(n, 1024)) // the claim alone buys this much; the rest is earned by items
+	items := make([]any, 0, min(n, 256)) // the claim alone buys this much; the rest is earned by items
 	for i := range n {
 		v, err := r.value(depth + 1)
 		if err != nil {
