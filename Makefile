@@ -1,0 +1,81 @@
+# Umbel. "make" alone prints what there is.
+
+GO         ?= go
+PKG        ?= ./...
+TAGS       := grpcnotrace
+FUZZTIME   ?= 30s
+SUDO       := $(if $(filter 0,$(shell id -u)),,sudo)
+TALLY      := $(GO) -C tools run ./tally
+STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
+
+# Debian's packages of what tests start.
+SERVICES := rabbitmq-server redis-server postgresql python3-celery python3-redis openssl
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## print this
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build every package, and the binary into bin/
+	$(GO) build -tags $(TAGS) ./...
+	$(if $(wildcard cmd/umbel),$(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/umbel)
+
+.PHONY: fast
+fast: ## test what needs no server: seconds, not minutes
+	@$(GO) test -json -short -timeout 5m $$(.ci/offline) | $(TALLY)
+
+.PHONY: test
+test: ## test everything; servers that are missing are skipped aloud (with CI=true they fail)
+	@$(GO) test -json -timeout 15m $(PKG) | $(TALLY)
+
+.PHONY: race
+race: ## test everything under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(GO) test -json -race -timeout 30m $(PKG) | $(TALLY)
+
+.PHONY: arch
+arch: ## test the shape of the house: who may import whom
+	@$(GO) test ./internal/arch
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) -C tools vet ./tally
+	$(GO) -C tools test ./tally
+	$(STATICCHECK) -tags $(TAGS) ./...
+
+.PHONY: generate
+generate: ## write generated files anew
+	$(GO) generate ./internal/setting
+
+.PHONY: verify
+verify: ## fail when a generated file or a checksum is stale
+	@fresh=$$(mktemp); trap 'rm -f $$fresh' EXIT; \
+	$(GO) run ./internal/setting/gen $$fresh; \
+	if ! diff -u docs/settings.md $$fresh; then echo "docs/settings.md is stale: make generate"; exit 1; fi
+	$(GO) mod verify
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
+	@set -e; for pkg in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6- | sort -u); do \
+			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$pkg; \
+		done; \
+	done
+
+.PHONY: services
+services: ## install the servers that tests start (Debian)
+	@missing=""; for p in $(SERVICES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing$$missing"; \
+		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTally(t *testing.T) {
+	var out strings.Builder
+	passed, failed, skipped, err := tally(strings.NewReader(`{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"quiet\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: it broke\n"}
+{"Action":"fail","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestC","Output":"=== RUN TestC\n"}
+{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:1: NOT TESTED: no server\n"}
+{"Action":"skip","Package":"p","Test":"TestC"}
+{"Action":"fail","Package":"p","Elapsed":1.5}
+{"ImportPath":"q","Action":"build-output","Output":"q.go:1: undefined: x\n"}
+{"ImportPath":"q","Action":"build-fail"}
+{"Action":"fail","Package":"q","FailedBuild":"q"}
+{"Action":"skip","Package":"empty"}
+not json
+`), &out)
+	if err != nil || passed != 1 || failed != 2 || skipped != 1 {
+		t.Errorf("%d passed, %d failed, %d skipped: %v", passed, failed, skipped, err)
+	}
+	for _, want := range []string{"it broke", "undefined: x", "fail     1.5s  p\n", "skip  p TestC: c_test.go:1: NOT TESTED: no server", "not json"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "quiet") {
+		t.Errorf("the output of a passed test is shown:\n%s", out.String())
+	}
+}
