@@ -49,8 +49,7 @@ func open(ctx context.Context, u string, c broker.Config) (*Broker, error) {
 	}
 	s, err := parse(u, c.Options)
 	if err != nil {
-		return nil, &broker.OpenError{URL: masked, Op: "read settings", Err: err,
-			Hint: "write sqlite://NAME.db for a file in the working folder, sqlite:///folder/NAME.db for an absolute path"}
+		return nil, &broker.OpenError{URL: masked, Op: "read settings", Err: err}
 	}
 	s.options.Log = c.Log
 	f, err := sqlitefile.Open(s.path, s.options)
@@ -86,7 +85,7 @@ func parse(raw string, options map[string]any) (settings, error) {
 		s.path = DefaultPath
 	}
 	if strings.ContainsRune(path, 0) || strings.HasSuffix(path, "/") {
-		return s, fmt.Errorf("path %q names no file", path)
+		return s, fmt.Errorf("path %q names no file: write sqlite://NAME.db for one in the working folder, sqlite:///folder/NAME.db for an absolute path", path)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -107,7 +106,7 @@ func parse(raw string, options map[string]any) (settings, error) {
 
 func (s *settings) set(kind, name, value string) error {
 	n, err := strconv.ParseFloat(value, 64)
-	if err == nil && (n <= 0 || n > 1e9) {
+	if err != nil || n <= 0 || n > 1e9 {
 		err = fmt.Errorf("want a positive number")
 	}
 	switch name {

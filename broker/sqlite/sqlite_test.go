@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -73,4 +74,13 @@ func TestConformanceOfBrokersThatShareAFileInOneProcess(t *testing.T) {
 		},
 		Counts: true,
 	}.Run(t)
+}
+
+// holdLock keeps the file's write lock until leave is closed.
+func holdLock(b *Broker, held, leave chan struct{}) error {
+	return b.file.Write(context.Background(), func(*sqlitefile.Tx) error {
+		close(held)
+		<-leave
+		return nil
+	})
 }

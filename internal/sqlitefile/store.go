@@ -44,9 +44,17 @@ func openStore(path string, o Options) (*store, error) {
 		return nil, turnError("open", path, o.LockTimeout, err)
 	}
 	c, err := dialWriter(path, o)
+	if err == nil {
+		if err = t.fill(); err != nil {
+			c.close()
+		}
+	}
 	t.give()
 	if err != nil {
 		t.close()
+		if full(err) || readOnly(err) {
+			return nil, openError(path, err)
+		}
 		return nil, explain("open", path, err)
 	}
 	s := &store{path: path, o: o, turn: t, conn: c, wake: make(chan struct{}, 1), done: make(chan struct{})}

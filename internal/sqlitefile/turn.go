@@ -56,6 +56,17 @@ func openTurn(path string) (*turn, error) {
 	return &turn{file: f, held: make(map[int64]struct{})}, nil
 }
 
+// fill writes the bell's bytes as they are, so that they have their place on the disk: one must be able to ring when it
+// is full. The caller has the turn.
+func (t *turn) fill() error {
+	var b [bellSize]byte
+	if _, err := t.file.ReadAt(b[:], bellAt); err != nil {
+		return err
+	}
+	_, err := t.file.WriteAt(b[:], bellAt)
+	return err
+}
+
 // take waits for our turn until deadline, or until stop (when given) says that it is pointless.
 func (t *turn) take(deadline time.Time, stop func() bool) error {
 	if err := t.wait(nextAt, deadline, stop); err != nil {
