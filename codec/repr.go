@@ -1,10 +1,9 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
-	"math"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -27,7 +26,7 @@ const (
 // Repr is the Python repr of a generic or any other Go value, about 1024 characters and three levels at most. What cannot
 // be encoded is shown by its Go type.
 func Repr(v any) string {
-	w := reprWriter{left: reprBudget}
+	w := newReprWriter()
 	w.value(v, 0)
 	return string(w.out)
 }
@@ -35,7 +34,7 @@ func Repr(v any) string {
 // ReprArgs is argsrepr: the Python repr of args as a tuple, "(2, 'x')", "(1,)", "()". JSON that was not checked before
 // and is broken shows as <invalid JSON>.
 func ReprArgs(args []Value) string {
-	w := reprWriter{left: reprBudget}
+	w := newReprWriter()
 	closing := ")"
 	if len(args) == 1 {
 		closing = ",)"
@@ -56,7 +55,7 @@ func ReprArgs(args []Value) string {
 
 // ReprKwargs is kwargsrepr: the Python repr of a dict, "{'z': 4}".
 func ReprKwargs(kwargs []NamedValue) string {
-	w := reprWriter{left: reprBudget}
+	w := newReprWriter()
 	w.named(kwargs, 0)
 	return string(w.out)
 }
@@ -68,6 +67,8 @@ type reprWriter struct {
 	level int // brackets open
 	full  bool
 }
+
+func newReprWriter() reprWriter { return reprWriter{out: make([]byte, 0, 128), left: reprBudget} }
 
 // room says whether one more token may be written. The token that finds none is lost, even if it is a bracket.
 func (w *reprWriter) room() bool {
@@ -105,45 +106,63 @@ func (w *reprWriter) close(bracket string) {
 // token writes text that may be cut.
 func (w *reprWriter) token(s string) {
 	if w.room() {
-		w.count(truncate(s, w.left))
+		s, cut := truncate(s, w.left)
+		w.put(s)
+		w.put(cut)
 	}
 }
 
 func (w *reprWriter) quoted(s string) {
-	if w.room() {
-		w.count("'" + strings.ReplaceAll(truncate(s, w.left), "'", `\'`) + "'")
+	if !w.room() {
+		return
 	}
+	s, cut := truncate(s, w.left)
+	w.put("'")
+	for {
+		before, after, found := strings.Cut(s, "'")
+		if w.put(before); !found {
+			break
+		}
+		w.put(`\'`)
+		s = after
+	}
+	w.put(cut)
+	w.put("'")
 }
 
 func (w *reprWriter) bytes(b []byte) {
 	if !w.room() {
 		return
 	}
-	ellipsis := ""
+	cut := ""
 	if len(b) > w.left {
-		b, ellipsis = b[:w.left], "..."
+		b, cut = b[:w.left], "..."
 	}
-	text := string(b)
-	if !utf8.Valid(b) {
-		text = hex.EncodeToString(b)
+	w.put("b'")
+	if utf8.Valid(b) {
+		w.put(string(b))
+	} else {
+		w.put(hex.EncodeToString(b))
 	}
-	w.count("b'" + text + ellipsis + "'")
+	w.put(cut)
+	w.put("'")
 }
 
-func (w *reprWriter) count(s string) {
+// put writes text whatever its length.
+func (w *reprWriter) put(s string) {
 	w.out = append(w.out, s...)
 	w.left -= utf8.RuneCountInString(s)
 }
 
-// truncate cuts text of n characters or more back to the last blank before them.
-func truncate(s string, n int) string {
+// truncate cuts text of n characters or more back to the last blank before them; cut is then the dots that follow.
+func truncate(s string, n int) (text, cut string) {
 	if len(s) < n {
-		return s
+		return s, ""
 	}
 	at := 0
 	for range n {
 		if at >= len(s) {
-			return s
+			return s, ""
 		}
 		_, size := utf8.DecodeRuneInString(s[at:])
 		at += size
@@ -152,7 +171,7 @@ func truncate(s string, n int) string {
 	if blank := strings.LastIndexByte(s, ' '); blank >= 0 {
 		s = s[:blank]
 	}
-	return s + "..."
+	return s, "..."
 }
 
 // deep writes the stand-in for what is nested too deep.
@@ -212,6 +231,19 @@ func (w *reprWriter) value(v any, goDepth int) {
 		w.value(v.decoded, goDepth)
 	case []NamedValue:
 		w.named(v, goDepth)
+	case []any:
+		if v == nil {
+			w.token("None")
+			return
+		}
+		w.list(len(v), func(i int) { w.value(v[i], goDepth+1) })
+	case map[string]any:
+		if v == nil {
+			w.token("None")
+			return
+		}
+		names := slices.Sorted(maps.Keys(v))
+		w.dict(len(names), func(i int) string { return names[i] }, func(i int) { w.value(v[names[i]], goDepth+1) })
 	case object:
 		w.dict(len(v), func(i int) string { return v[i].name }, func(i int) { w.value(v[i].value, goDepth+1) })
 	default:
@@ -300,175 +332,4 @@ func (w *reprWriter) encoded(v reflect.Value) {
 		return
 	}
 	w.json(raw)
-}
-
-// json writes JSON text without decoding more of it than is shown.
-func (w *reprWriter) json(raw []byte) {
-	s := scanner{data: raw}
-	if err := w.scan(&s); err != nil && !w.full {
-		w.token("<invalid JSON>")
-	}
-}
-
-func (w *reprWriter) scan(s *scanner) error {
-	s.space()
-	start := s.pos
-	k, err := s.scalar()
-	if err != nil {
-		return err
-	}
-	text := s.data[start:s.pos]
-	switch k {
-	case kindNull:
-		w.token("None")
-	case kindTrue, kindFalse:
-		w.token(pythonBool(k == kindTrue))
-	case kindString:
-		w.quoted(unquote(text))
-	case kindInt:
-		if string(text) == "-0" {
-			text = text[1:]
-		}
-		w.token(string(text))
-	case kindFloat:
-		w.token(pythonFloat(parseFloat(text), 64))
-	case kindArray:
-		return w.scanArray(s)
-	case kindObject:
-		return w.scanObject(s)
-	}
-	return nil
-}
-
-func (w *reprWriter) scanArray(s *scanner) error {
-	if w.level >= reprLevels {
-		w.deep("[", "]")
-		return s.skip()
-	}
-	if err := s.open(); err != nil {
-		return err
-	}
-	w.open("[")
-	defer w.close("]")
-	for first := true; ; first = false {
-		more, err := s.next(']', first)
-		if err != nil || !more {
-			return err
-		}
-		if !first {
-			w.literal(", ")
-		}
-		if w.full {
-			return nil
-		}
-		if err := w.scan(s); err != nil {
-			return err
-		}
-		if w.full {
-			return nil
-		}
-	}
-}
-
-func (w *reprWriter) scanObject(s *scanner) error {
-	start := s.pos
-	if startsEnvelope(s.data[start:]) {
-		if err := s.skip(); err != nil {
-			return err
-		}
-		v, err := readJSON(s.data[start:s.pos], true)
-		if err != nil {
-			return err
-		}
-		w.value(v, 0)
-		return nil
-	}
-	if w.level >= reprLevels {
-		w.deep("{", "}")
-		return s.skip()
-	}
-	if err := s.open(); err != nil {
-		return err
-	}
-	w.open("{")
-	defer w.close("}")
-	for first := true; ; first = false {
-		more, err := s.next('}', first)
-		if err != nil || !more {
-			return err
-		}
-		s.space()
-		at := s.pos
-		if err := s.name(); err != nil {
-			return err
-		}
-		if !first {
-			w.literal(", ")
-		}
-		w.quoted(unquote(trimName(s.data[at:s.pos])))
-		w.literal(": ")
-		if w.full {
-			return nil
-		}
-		if err := w.scan(s); err != nil {
-			return err
-		}
-		if w.full {
-			return nil
-		}
-	}
-}
-
-// startsEnvelope says whether an object's first name is one of an envelope's two.
-func startsEnvelope(text []byte) bool {
-	rest := bytes.TrimLeft(text[1:], " \n\t\r")
-	return bytes.HasPrefix(rest, []byte(`"`+envelopeType+`"`)) || bytes.HasPrefix(rest, []byte(`"`+envelopeValue+`"`))
-}
-
-func pythonBool(b bool) string {
-	if b {
-		return "True"
-	}
-	return "False"
-}
-
-func pythonFloat(f float64, bits int) string {
-	switch {
-	case math.IsNaN(f):
-		return "nan"
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	}
-	return string(appendFloatRepr(nil, f, bits))
-}
-
-func pythonDateTime(t time.Time) string {
-	clock := TimeOfDay{Nanosecond: t.Nanosecond(), HasOffset: t.Location() != Naive}
-	clock.Hour, clock.Minute, clock.Second = t.Clock()
-	_, clock.Offset = t.Zone()
-	return fmt.Sprintf("datetime.datetime(%d, %d, %d, %s)", t.Year(), t.Month(), t.Day(), pythonClock(clock))
-}
-
-// pythonClock is the arguments of a time's repr: seconds and microseconds only where there are any.
-func pythonClock(t TimeOfDay) string {
-	s := fmt.Sprintf("%d, %d", t.Hour, t.Minute)
-	us := t.Nanosecond / 1000
-	if t.Second != 0 || us != 0 {
-		s += fmt.Sprintf(", %d", t.Second)
-	}
-	if us != 0 {
-		s += fmt.Sprintf(", %d", us)
-	}
-	switch {
-	case !t.HasOffset:
-	case t.Offset == 0:
-		s += ", tzinfo=datetime.timezone.utc"
-	case t.Offset < 0:
-		s += fmt.Sprintf(", tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=%d))", 86400+t.Offset)
-	default:
-		s += fmt.Sprintf(", tzinfo=datetime.timezone(datetime.timedelta(seconds=%d))", t.Offset)
-	}
-	return s
 }
