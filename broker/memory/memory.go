@@ -19,6 +19,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func spaceName(url string) (string, error) {
 	_, name, _ := strings.Cut(url, "://")
 	name = strings.Trim(name, "/")
 	if strings.ContainsAny(name, "?#@/") {
-		return "", &broker.OpenError{URL: broker.MaskURL(url), Op: "read URL", Err: fmt.Errorf("%q is no name of a space", name),
+		return "", &broker.OpenError{URL: broker.MaskURL(url), Op: "read URL", Err: errors.New("the name of a space holds no / ? # or @"),
 			Hint: "write memory://name and nothing else"}
 	}
 	return name, nil
