@@ -124,7 +124,7 @@ func integerOf(src any) (*big.Int, error) {
 		if n, ok := src.integer(); ok {
 			return n, nil
 		}
-		return nil, &TypeError{Want: "integer", Got: clip(Repr(src))}
+		return nil, &TypeError{Want: "integer", Got: clip(string(src))}
 	}
 	return nil, mismatch("integer", src)
 }

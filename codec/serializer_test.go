@@ -256,6 +256,8 @@ func TestHostileYAMLIsAnErrorInBoundedMemory(t *testing.T) {
 		"deep maps":                  strings.Repeat("{a: ", 5000),
 		"a long string, repeated":    "- &a " + strings.Repeat("x", 100_000) + "\n" + strings.Repeat("- *a\n", 100_000),
 		"a body beyond what is read": "- " + strings.Repeat("x", maxYAML),
+		"a list of ten million":      "[" + strings.Repeat("1,", 5_000_000) + "]",
+		"a list of half a million":   strings.Repeat("- 1\n", 500_000),
 		"a Python object":            "!!python/object/apply:os.system [x]",
 		"an integer of a million":    "!!int " + strings.Repeat("9", 1_000_000),
 		"a sexagesimal of a million": "!!int " + strings.Repeat("9:", 500_000) + "1",

@@ -14,8 +14,12 @@ import (
 // nodes; what a plain scalar means is decided here (yamlscalar.go), because the library follows YAML 1.2 for most of it.
 
 const (
-	// maxYAML is how long a YAML body may be: its nodes take some fifty times the text.
+	// maxYAML is how long a YAML body may be.
 	maxYAML = 16 << 20
+
+	// maxMarks is how many marks that may begin a value a body may have: while it parses, the library takes about a
+	// kilobyte for each, five hundred times the text of a long list.
+	maxMarks = 200_000
 
 	// maxAliases is how many values aliases may repeat, long text counting more: nine lines can stand for a billion.
 	maxAliases = 100_000
@@ -26,11 +30,29 @@ func readYAML(body []byte) (any, error) {
 	if len(body) > maxYAML {
 		return nil, fmt.Errorf("a YAML body of %d bytes: at most %d are read; use json or msgpack for large ones", len(body), maxYAML)
 	}
+	if n := countMarks(body); n > maxMarks {
+		return nil, fmt.Errorf("a YAML body of about %d values: at most %d are read; use json or msgpack for large ones", n, maxMarks)
+	}
 	v, err := loadYAML(body)
 	if err != nil {
 		return nil, &SyntaxError{Format: "YAML", Offset: -1, Reason: err.Error()}
 	}
 	return v, nil
+}
+
+// countMarks counts, a little too high, what may begin a value: no value stands without one of these before it.
+func countMarks(body []byte) (n int) {
+	for i, c := range body {
+		switch c {
+		case ',', ':', '[', '{', '\n', '\r':
+			n++
+		case '-', '?':
+			if i+1 == len(body) || body[i+1] <= ' ' {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func loadYAML(body []byte) (any, error) {
