@@ -101,7 +101,7 @@ func (w *Worker) shutdown() error {
 	errs = append(errs, w.drain())
 	w.finisher.close()
 	for _, c := range w.consumers {
-		if err := c.sub.Close(ctx); err != nil {
+		if err := c.close(ctx); err != nil {
 			w.log.Warn("cannot close consumer", "queue", c.queue.Name, "error", err)
 		}
 	}

@@ -126,7 +126,7 @@ func (w *Worker) retryStart(ctx context.Context, what string, open func() error)
 // consume starts a consumer for each queue.
 func (w *Worker) consume(ctx context.Context) error {
 	for _, q := range w.queues {
-		c := &consumer{worker: w, queue: q}
+		c := newConsumer(w, q)
 		if err := c.start(ctx); err != nil {
 			return fmt.Errorf("worker: consume from queue %q: %w", q.Name, err)
 		}

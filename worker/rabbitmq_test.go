@@ -1,0 +1,153 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/faultnet"
+	"github.com/umbel-go/umbel/internal/testenv"
+	"github.com/umbel-go/umbel/worker"
+
+	_ "github.com/umbel-go/umbel/broker/amqp"
+)
+
+func rabbitApp(t *testing.T, url string, c umbel.Config) *umbel.App {
+	t.Helper()
+	c.BrokerURL, c.ResultBackend = []string{url}, "memory://"+t.Name()
+	app := umbel.New("test", umbel.WithConfig(c), umbel.WithLogger(slog.New(slog.DiscardHandler)))
+	t.Cleanup(func() { _ = app.Close() })
+	return app
+}
+
+func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
+	rabbit := testenv.RabbitMQ(t)
+	link := faultnet.To(t, rabbit.Addr())
+	app := rabbitApp(t, rabbit.URLAt("amqp", link.Addr()), umbel.Config{})
+	const tasks, cuts = 400, 15
+
+	var mu sync.Mutex
+	ran := make(map[int]int)
+	progress := make(chan int, tasks*(cuts+1))
+	work := umbel.Register(app, "work", func(_ context.Context, n int) (int, error) {
+		mu.Lock()
+		ran[n]++
+		mu.Unlock()
+		progress <- n
+		time.Sleep(time.Millisecond) // the task's own work: something for the cut to fall into
+		return n, nil
+	}, umbel.AcksLate())
+
+	_, stop := start(t, app, worker.Config{Concurrency: 4})
+	sent := make(chan []*umbel.Result[int], 1)
+	go func() {
+		var results []*umbel.Result[int]
+		for n := range tasks {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			r, err := work.Send(ctx, n, umbel.TaskID("task-"+string(rune('a'+n%26))+time.Duration(n).String()))
+			if errors.Is(err, broker.ErrUnconfirmed) {
+				// Only the caller can decide, and this one would rather have it twice.
+				r, err = work.Send(ctx, n)
+			}
+			cancel()
+			if err != nil {
+				t.Errorf("send %d: %v", n, err)
+				continue
+			}
+			results = append(results, r)
+		}
+		sent <- results
+	}()
+	for range cuts {
+		for range 10 {
+			select {
+			case <-progress:
+			case <-time.After(30 * time.Second):
+				t.Fatal("no task ran for 30 s after a cut")
+			}
+		}
+		link.Cut()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	for _, r := range <-sent {
+		if _, err := r.Get(ctx); err != nil {
+			t.Fatalf("a task did not end: %v", err)
+		}
+	}
+	mu.Lock()
+	repeats := 0
+	for _, n := range ran {
+		repeats += n - 1
+	}
+	if len(ran) != tasks {
+		t.Errorf("%d tasks ran, want %d", len(ran), tasks)
+	}
+	mu.Unlock()
+	t.Logf("%d tasks, %d cuts, %d repeats", tasks, cuts, repeats)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	awaitReady(t, app, 0)
+}
+
+func TestWorkerRefusesAQueueThatExistsWithOtherArguments(t *testing.T) {
+	rabbit := testenv.RabbitMQ(t)
+	plain := rabbitApp(t, rabbit.URL(), umbel.Config{})
+	task := umbel.Register(plain, "t", func(context.Context, struct{}) (int, error) { return 1, nil })
+	if _, err := task.Send(deadline(t), struct{}{}); err != nil { // declares the queue without priorities
+		t.Fatal(err)
+	}
+	app := rabbitApp(t, rabbit.URL(), umbel.Config{TaskQueueMaxPriority: 10})
+	again := umbel.Register(app, "t", func(context.Context, struct{}) (int, error) { return 1, nil })
+	err := worker.New(app, worker.Config{}).Run(deadline(t))
+	var drift *broker.DriftError
+	if !errors.As(err, &drift) || !strings.Contains(err.Error(), "x-max-priority") {
+		t.Errorf("worker: %v, want a DriftError that names the argument", err)
+	}
+	if _, err := again.Send(deadline(t), struct{}{}); err != nil {
+		t.Errorf("sending to a queue with other arguments must go through: %v", err)
+	}
+	awaitReady(t, app, 2)
+}
+
+func TestHeldETATasksDoNotKeepOthersFromComing(t *testing.T) {
+	rabbit := testenv.RabbitMQ(t)
+	app := rabbitApp(t, rabbit.URL(), umbel.Config{})
+	later := umbel.Register(app, "later", func(context.Context, int) (int, error) { return 1, nil })
+	now := umbel.Register(app, "now", func(context.Context, int) (int, error) { return 2, nil })
+	_, stop := start(t, app, worker.Config{Concurrency: 1, PrefetchMultiplier: 2})
+	for range 3 {
+		batch := make([]int, 20)
+		if _, err := later.SendMany(deadline(t), batch, umbel.Countdown(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := now.Send(deadline(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Get(deadline(t)); err != nil || got != 2 {
+		t.Errorf("behind 60 tasks of the next hour: %v, %v", got, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	awaitReady(t, app, 60)
+}
+
+// awaitReady waits until the default queue holds n ready messages, asking the broker itself: the management API is behind.
+func awaitReady(t *testing.T, app *umbel.App, n int) {
+	t.Helper()
+	b, err := app.Broker(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { s, err := b.Stat(deadline(t), "celery"); return err == nil && s.Ready == n }, "a queue with the right number of messages")
+}
