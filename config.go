@@ -268,9 +268,12 @@ type TLSOptions struct {
 	// CertFile and KeyFile are PEM files that show the broker who we are. Celery: certfile, keyfile.
 	CertFile, KeyFile string
 
-	// ServerHostname is the name that the certificate must carry. Defaults to the URL's host.
+	// ServerHostname is the name that the certificate must carry; for the broker only. Defaults to the URL's host.
 	// Celery: server_hostname.
 	ServerHostname string
+
+	// AnyHostname verifies the certificate but not the name in it. Celery: check_hostname = false.
+	AnyHostname bool
 
 	// SkipVerify connects to whoever answers: the connection is encrypted, and to an unknown end.
 	// Celery: cert_reqs = CERT_NONE.

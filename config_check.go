@@ -50,6 +50,9 @@ func (c Config) Check() error {
 			p.add("%s: %v", c.place("redis_backend_use_ssl"), err)
 		}
 	}
+	if c.RedisBackendUseSSL != nil && c.RedisBackendUseSSL.ServerHostname != "" {
+		p.add("%s: Redis takes no server name: the certificate must carry the URL's host", c.place("redis_backend_use_ssl"))
+	}
 	c.checkNumbers(&p)
 	c.checkQueues(&p)
 	return p.err()

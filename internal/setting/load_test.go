@@ -406,3 +406,47 @@ func TestMask(t *testing.T) {
 		t.Errorf("a password is shown as %v", got)
 	}
 }
+
+// The same configuration in Celery's three families of names, and by variables.
+func TestFamiliesOfNamesSayTheSame(t *testing.T) {
+	want := load(t, Sources{Dir: "testdata/families", File: "new.yaml"})
+	if len(want.Values) != 24 || len(want.Warnings) != 4 {
+		t.Fatalf("new.yaml gave %d values and the warnings %q", len(want.Values), want.Warnings)
+	}
+	environ, err := os.ReadFile("testdata/families/django.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, problems := readYAML("django.json", environ)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	variables := Sources{Dir: t.TempDir()}
+	for _, m := range root.Members {
+		text := m.Value.Text
+		switch {
+		case m.Value.Kind == List:
+			text = m.Value.Items[0].Text
+		case m.Name == "CELERY_BROKER_USE_SSL":
+			text = `{"ca_certs": "/etc/ssl/ca.pem", "cert_reqs": 2}`
+		case m.Value.Kind == Mapping:
+			text = `{"apps.orders.tasks.process_order": {"queue": "high_priority", "routing_key": "high.priority", "priority": 10}, "apps.reports.*": {"queue": "reports"}}`
+		}
+		variables.Environ = append(variables.Environ, m.Name+"="+text)
+	}
+	for name, s := range map[string]Sources{
+		"old names":          {Dir: "testdata/families", File: "old.yaml"},
+		"Django's namespace": {Dir: "testdata/families", File: "django.json"},
+		"variables":          variables,
+	} {
+		got := load(t, s)
+		if len(got.Values) != len(want.Values) || len(got.Warnings) != len(want.Warnings) {
+			t.Errorf("%s: %d values, want %d; warnings %q", name, len(got.Values), len(want.Values), got.Warnings)
+		}
+		for n, v := range want.Values {
+			if !reflect.DeepEqual(got.Values[n].Value, v.Value) {
+				t.Errorf("%s: %s is %v, want %v", name, n, got.Values[n].Value, v.Value)
+			}
+		}
+	}
+}

@@ -41,7 +41,7 @@ var brokerTable = []Setting{
 		Doc: "Longest wait for a pooled connection.",
 		Why: "one connection publishes for the whole process: there is no pool to wait for"},
 	{Name: "broker_use_ssl", Old: "BROKER_USE_SSL", Type: TLS, Celery: "False",
-		Doc: "TLS to the broker: true, false, or a map of ca_certs, certfile, keyfile, server_hostname and cert_reqs (CERT_REQUIRED, or CERT_NONE to skip verification). Unset, an amqps:// URL is verified against the system's roots."},
+		Doc: "TLS to the broker: true, false, or a map of ca_certs, certfile, keyfile, server_hostname, check_hostname and cert_reqs (CERT_REQUIRED, or CERT_NONE to skip verification). Unset, an amqps:// URL is verified against the system's roots."},
 	{Name: "broker_host", Old: "BROKER_HOST", Type: Text, Celery: "None",
 		Doc: "Host of the broker when broker_url is not set."},
 	{Name: "broker_port", Old: "BROKER_PORT", Type: Int, Celery: "None", Max: 65535,

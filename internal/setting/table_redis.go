@@ -3,7 +3,7 @@ package setting
 // Redis as result store.
 var redisTable = []Setting{
 	{Name: "redis_backend_use_ssl", Old: "CELERY_REDIS_BACKEND_USE_SSL", Type: TLS, Celery: "None",
-		Doc: "TLS to Redis: a map of ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs. The URL must be rediss://."},
+		Doc: "TLS to Redis: a map of ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_check_hostname, ssl_cert_reqs. The URL must be rediss://."},
 	{Name: "redis_host", Old: "CELERY_REDIS_HOST", Type: Text, Celery: "None",
 		Doc: "Host when result_backend is \"redis\" or names none."},
 	{Name: "redis_port", Old: "CELERY_REDIS_PORT", Type: Int, Celery: "None", Max: 65535,

@@ -3,6 +3,7 @@ package setting
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ type TLSOptions struct {
 	CACerts           string
 	CertFile, KeyFile string
 	ServerHostname    string
+	AnyHostname       bool
 	SkipVerify        bool
 	Off               bool
 }
@@ -21,11 +23,12 @@ type TLSOptions struct {
 // names and fails on the other's, so whoever copies one setting to the other has a Celery that never connects.
 var amqpSpelling = map[string]string{
 	"ca_certs": "ca_certs", "certfile": "certfile", "keyfile": "keyfile", "cert_reqs": "cert_reqs",
-	"server_hostname": "server_hostname",
+	"server_hostname": "server_hostname", "check_hostname": "check_hostname",
 }
 
 var redisSpelling = map[string]string{
 	"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile", "ssl_cert_reqs": "cert_reqs",
+	"ssl_check_hostname": "check_hostname",
 }
 
 // ignoredTLS are keys of both libraries that mean nothing here.
@@ -59,12 +62,10 @@ func (r *reader) tls(n *Node) any {
 	first := make(map[string]string)
 	for _, m := range n.Members {
 		key := right[m.Name]
-		if key == "" && wrong[m.Name] != "" {
+		if meant := spelling(right, wrong[m.Name]); key == "" && meant != "" {
 			key = wrong[m.Name]
-			if key != "server_hostname" {
-				r.warn(&Node{Place: m.Place}, "%s is read as %s; Celery itself would fail on it and never connect: write %s",
-					m.Name, spelling(right, key), spelling(right, key))
-			}
+			r.warn(&Node{Place: m.Place}, "%s is read as %s; Celery itself would fail on it and never connect: write %s",
+				m.Name, meant, meant)
 		}
 		if why := ignoredTLS[m.Name]; why != "" {
 			r.warn(&Node{Place: m.Place}, "%s has no effect: %s", m.Name, why)
@@ -110,6 +111,16 @@ func (r *reader) tlsOption(t *TLSOptions, key string, m Member) {
 		}
 		return
 	}
+	if key == "check_hostname" {
+		if v.Kind != Boolean {
+			r.fail(v, "%s: %s is not true or false", m.Name, v.says(false))
+		}
+		t.AnyHostname = strings.EqualFold(v.Text, "false")
+		if t.AnyHostname {
+			r.warn(v, "%s takes every host whose certificate a trusted authority has signed", m.Name)
+		}
+		return
+	}
 	if !v.scalar() || v.Kind == Boolean {
 		r.fail(v, "%s: %s is not text", m.Name, v.says(false))
 		return
@@ -126,13 +137,14 @@ func (r *reader) tlsOption(t *TLSOptions, key string, m Member) {
 	}
 }
 
+// spelling is the name of a key, or "" when there is none.
 func spelling(m map[string]string, key string) string {
 	for name, k := range m {
 		if k == key {
 			return name
 		}
 	}
-	return key
+	return ""
 }
 
 // Config reads the files that the options name. It returns nil when TLS is off.
@@ -151,6 +163,9 @@ func (t TLSOptions) Config() (*tls.Config, error) {
 			return nil, fmt.Errorf("read authorities to trust: %s holds no PEM certificate", t.CACerts)
 		}
 	}
+	if t.AnyHostname && !t.SkipVerify {
+		anyHostname(c)
+	}
 	if t.CertFile == "" && t.KeyFile != "" {
 		return nil, fmt.Errorf("keyfile %s is set without certfile: set both", t.KeyFile)
 	}
@@ -166,6 +181,22 @@ func (t TLSOptions) Config() (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{cert}
 	}
 	return c, nil
+}
+
+// anyHostname verifies the certificate against the authorities, and not against the name of the host.
+func anyHostname(c *tls.Config) {
+	c.InsecureSkipVerify = true // the standard check, which includes the name; what follows takes its place
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 {
+			return errors.New("the server has sent no certificate")
+		}
+		o := x509.VerifyOptions{Roots: c.RootCAs, Intermediates: x509.NewCertPool()}
+		for _, cert := range s.PeerCertificates[1:] {
+			o.Intermediates.AddCert(cert)
+		}
+		_, err := s.PeerCertificates[0].Verify(o)
+		return err
+	}
 }
 
 // Plain is the options as a settings file holds them, in Redis's spelling or AMQP's.
@@ -185,6 +216,9 @@ func (t TLSOptions) Plain(redis bool) any {
 	}
 	if t.ServerHostname != "" {
 		m["server_hostname"] = t.ServerHostname
+	}
+	if t.AnyHostname {
+		m[prefix+"check_hostname"] = false
 	}
 	if t.SkipVerify {
 		m[prefix+"cert_reqs"] = "CERT_NONE"

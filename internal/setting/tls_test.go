@@ -36,6 +36,9 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 		"no verification, short":       {"redis_backend_use_ssl", "{ssl_cert_reqs: none}", TLSOptions{SkipVerify: true}, 1},
 		"verification, as a number":    {"broker_use_ssl", "{cert_reqs: 2}", TLSOptions{}, 0},
 		"null leaves the default":      {"broker_use_ssl", "{cert_reqs: null, ca_certs: null}", TLSOptions{}, 0},
+		"any host, AMQP":               {"broker_use_ssl", "{check_hostname: false}", TLSOptions{AnyHostname: true}, 1},
+		"any host, Redis":              {"redis_backend_use_ssl", "{ssl_check_hostname: false}", TLSOptions{AnyHostname: true}, 1},
+		"the host's name is checked":   {"redis_backend_use_ssl", "{ssl_check_hostname: true}", TLSOptions{}, 0},
 		"versions are ours":            {"broker_use_ssl", "{ssl_version: 5, ciphers: HIGH}", TLSOptions{}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +54,7 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"{ca_cert: a}":         "f.yaml:1: broker_use_ssl: unknown TLS option ca_cert: did you mean ca_certs?",
-		"{colour: red}":        "f.yaml:1: broker_use_ssl: unknown TLS option colour: known are ca_certs, cert_reqs, certfile, keyfile, server_hostname",
+		"{colour: red}":        "f.yaml:1: broker_use_ssl: unknown TLS option colour: known are ca_certs, cert_reqs, certfile, check_hostname, keyfile, server_hostname",
 		"{cert_reqs: perhaps}": `f.yaml:1: broker_use_ssl: cert_reqs: "perhaps" is not CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE`,
 		"{cert_reqs: [1]}":     `f.yaml:1: broker_use_ssl: cert_reqs: a list is not CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE`,
 		"{ca_certs: [a]}":      "f.yaml:1: broker_use_ssl: ca_certs: a list is not text",
@@ -62,6 +65,9 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 			t.Errorf("%s: %q, want %q", text, texts(r), want)
 		}
 	}
+	if _, r := readOne(t, "redis_backend_use_ssl", "{server_hostname: h}"); len(r.problems) != 1 {
+		t.Errorf("a server name for Redis: %s", texts(r))
+	}
 	_, r = readOne(t, "broker_use_ssl", "{ca_certs: a, ssl_ca_certs: b}")
 	if len(r.problems) != 1 || !strings.HasSuffix(r.problems[0].Text, "ca_certs and ssl_ca_certs say the same thing: keep one") {
 		t.Errorf("both spellings: %s", texts(r))
@@ -69,8 +75,11 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 }
 
 func TestPlainTLSOptionsAreReadBack(t *testing.T) {
-	for _, o := range []TLSOptions{{}, {Off: true}, {CACerts: "a", CertFile: "b", KeyFile: "c", ServerHostname: "d", SkipVerify: true}} {
+	for _, o := range []TLSOptions{{}, {Off: true}, {CACerts: "a", CertFile: "b", KeyFile: "c", ServerHostname: "d", SkipVerify: true, AnyHostname: true}} {
 		for _, name := range []string{"broker_use_ssl", "redis_backend_use_ssl"} {
+			if name != "broker_use_ssl" {
+				o.ServerHostname = ""
+			}
 			s, _ := Lookup(name)
 			r := &reader{setting: s, spelt: name}
 			if got := r.tls(nodeOf(o.Plain(name != "broker_use_ssl"))); got != o || len(r.problems) != 0 {
@@ -120,13 +129,76 @@ func TestTLSConfig(t *testing.T) {
 	}
 }
 
+// A real handshake: what is verified, and what not.
+func TestTLSConfigVerifies(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := writeCertificate(t, dir)
+	other := filepath.Join(dir, "other")
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stranger, _ := writeCertificate(t, other)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		o    TLSOptions
+		host string
+		ok   bool
+	}{
+		"trusted":                          {TLSOptions{CACerts: cert}, "localhost", true},
+		"trusted, another name":            {TLSOptions{CACerts: cert}, "elsewhere", false},
+		"trusted, any name":                {TLSOptions{CACerts: cert, AnyHostname: true}, "elsewhere", true},
+		"trusted, name by setting":         {TLSOptions{CACerts: cert, ServerHostname: "localhost"}, "", true},
+		"unknown authority":                {TLSOptions{CACerts: stranger}, "localhost", false},
+		"unknown authority, any name":      {TLSOptions{CACerts: stranger, AnyHostname: true}, "localhost", false},
+		"the system's authorities":         {TLSOptions{}, "localhost", false},
+		"not verified":                     {TLSOptions{CACerts: stranger, SkipVerify: true}, "elsewhere", true},
+		"not verified, whatever the name":  {TLSOptions{SkipVerify: true, AnyHostname: true}, "elsewhere", true},
+		"the system's, by any name, still": {TLSOptions{AnyHostname: true}, "localhost", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := c.o.Config()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if config.ServerName == "" {
+				config.ServerName = c.host
+			}
+			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				if conn, err := listener.Accept(); err == nil {
+					conn.(*tls.Conn).Handshake() // its error is the client's, seen from the other side
+					conn.Close()
+				}
+			}()
+			conn, err := tls.Dial("tcp", listener.Addr().String(), config)
+			if (err == nil) != c.ok {
+				t.Errorf("handshake: %v", err)
+			}
+			if err == nil {
+				conn.Close()
+			}
+			listener.Close()
+			<-served
+		})
+	}
+}
+
 func writeCertificate(t *testing.T, dir string) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: []string{"localhost"},
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
