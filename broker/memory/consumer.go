@@ -238,7 +238,7 @@ func (c *consumer) stop() {
 		c.session.release(c.nextTag)
 		q.giveBack(it, false)
 	}
-	q.detach(c)
+	q.detach(c) // which dispatches to those who are left
 	c.signal()
 }
 

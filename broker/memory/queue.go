@@ -92,7 +92,8 @@ func (q *queue) arrive(it *item, now time.Time) {
 	}
 }
 
-// giveBack returns a message that was handed out to its place. counted is false when nobody has seen it.
+// giveBack returns a message that was handed out to its place. counted is false when nobody has seen it. The caller
+// dispatches, after all that it gives back: else the first would not be the first.
 func (q *queue) giveBack(it *item, counted bool) {
 	now := time.Now()
 	if counted {
@@ -109,7 +110,6 @@ func (q *queue) giveBack(it *item, counted bool) {
 	q.level(it.level).restore(it)
 	q.enter(it)
 	q.expect(it, now)
-	q.dispatch()
 }
 
 // enter counts a message as ready, remove as no longer so.
@@ -197,7 +197,7 @@ func (q *queue) detach(c *consumer) {
 	}
 	q.consumers = slices.Delete(q.consumers, i, i+1)
 	if len(q.consumers) > 0 {
-		q.dispatch() // a single active consumer may have been waiting for its turn
+		q.dispatch() // what it gave back; and a single active consumer may have been waiting for its turn
 		return
 	}
 	if q.declared.AutoDelete {

@@ -31,6 +31,7 @@ func (s *session) Reject(tag uint64, requeue bool) error {
 	return s.settle(tag, func(it *item) {
 		if requeue {
 			s.queue.giveBack(it, true)
+			s.queue.dispatch()
 		} else {
 			s.queue.die(it.message, "rejected")
 		}
@@ -95,6 +96,7 @@ func (s *session) giveBack() {
 		for _, tag := range tags {
 			s.queue.giveBack(s.held[tag], true)
 		}
+		s.queue.dispatch()
 	}
 	for tag := range s.held {
 		s.held[tag] = nil // for the collector: deliveries keep their session alive
