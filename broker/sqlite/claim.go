@@ -24,6 +24,7 @@ type claim struct {
 func appendCargo(dst []byte, d *item) []byte {
 	dst = binary.AppendVarint(dst, d.id)
 	dst = binary.AppendVarint(dst, d.rank)
+	dst = binary.AppendVarint(dst, d.place)
 	dst = binary.AppendVarint(dst, d.deliveries)
 	return binary.AppendVarint(dst, d.expires)
 }
@@ -32,7 +33,7 @@ func decodeCargo(b []byte) ([]*item, error) {
 	s := &scanner{rest: b}
 	var list []*item
 	for len(s.rest) > 0 && s.err == nil {
-		list = append(list, &item{id: s.varint(), rank: s.varint(), deliveries: s.varint(), expires: s.varint()})
+		list = append(list, &item{id: s.varint(), rank: s.varint(), place: s.varint(), deliveries: s.varint(), expires: s.varint()})
 	}
 	return list, s.err
 }
@@ -58,8 +59,8 @@ func (b *Broker) giveBack(tx *sqlitefile.Tx, q *queue, d *item, deliveries, now 
 		b.alarm(tx, d.expires)
 	}
 	tx.Ring(q.topic)
-	_, err := tx.Exec("INSERT OR IGNORE INTO broker_ready (queue, rank, message, deliveries, expires) VALUES (?, ?, ?, ?, ?)",
-		q.id, d.rank, d.id, deliveries, expires)
+	_, err := tx.Exec("INSERT OR IGNORE INTO broker_ready (queue, rank, place, message, deliveries, expires) VALUES (?, ?, ?, ?, ?, ?)",
+		q.id, d.rank, d.place, d.id, deliveries, expires)
 	return err
 }
 

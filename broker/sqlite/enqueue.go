@@ -64,8 +64,8 @@ func (b *Broker) enqueue(tx *sqlitefile.Tx, q *queue, p parcel, now int64) error
 		return err
 	}
 	tx.Ring(q.topic)
-	_, err = tx.Exec("INSERT INTO broker_ready (queue, rank, message, deliveries, expires) VALUES (?, ?, ?, 0, ?)",
-		q.id, rank, r.LastID, expires)
+	_, err = tx.Exec("INSERT INTO broker_ready (queue, rank, place, message, deliveries, expires) VALUES (?, ?, ?, ?, 0, ?)",
+		q.id, rank, r.LastID, r.LastID, expires)
 	return err
 }
 

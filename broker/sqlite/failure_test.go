@@ -75,7 +75,7 @@ func TestURLsNameFiles(t *testing.T) {
 }
 
 func TestFullFileRefusesAndHealsOnceThereIsRoom(t *testing.T) {
-	b := openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db")+"?max_pages=100")
+	b := openURL(t, "sqlite://"+filepath.Join(quick(t), "umbel.db")+"?max_pages=100")
 	defer b.Close()
 	declareCelery(t, b)
 	big := text("celery", strings.Repeat("x", 20_000))
@@ -117,7 +117,7 @@ func TestFullFileRefusesAndHealsOnceThereIsRoom(t *testing.T) {
 }
 
 func TestDamagedFileIsAnErrorAndNotAPanic(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "umbel.db")
+	path := filepath.Join(quick(t), "umbel.db")
 	b := openURL(t, "sqlite://"+path)
 	declareCelery(t, b)
 	for range 200 {
@@ -148,7 +148,7 @@ func TestDamagedFileIsAnErrorAndNotAPanic(t *testing.T) {
 }
 
 func TestWriteLockHeldTooLongIsToldApart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "umbel.db")
+	path := filepath.Join(quick(t), "umbel.db")
 	b := openURL(t, "sqlite://"+path+"?lock_timeout=0.3")
 	defer b.Close()
 	declareCelery(t, b)

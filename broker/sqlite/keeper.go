@@ -179,7 +179,11 @@ func (b *Broker) promote(tx *sqlitefile.Tx, now int64) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, d := range list {
+	place, err := places(tx, len(list))
+	if err != nil {
+		return false, err
+	}
+	for i, d := range list {
 		if q := t.byID[d.queue]; q == nil {
 			_, err = tx.Exec("DELETE FROM broker_message WHERE id = ?", d.id)
 		} else {
@@ -188,8 +192,8 @@ func (b *Broker) promote(tx *sqlitefile.Tx, now int64) (more bool, err error) {
 				expires = d.expires
 			}
 			tx.Ring(q.topic)
-			_, err = tx.Exec("INSERT OR IGNORE INTO broker_ready (queue, rank, message, deliveries, expires) VALUES (?, ?, ?, 0, ?)",
-				q.id, d.rank, d.id, expires)
+			_, err = tx.Exec("INSERT INTO broker_ready (queue, rank, place, message, deliveries, expires) VALUES (?, ?, ?, ?, 0, ?)",
+				q.id, d.rank, place+int64(i), d.id, expires)
 		}
 		if err != nil {
 			return false, err
@@ -200,9 +204,18 @@ func (b *Broker) promote(tx *sqlitefile.Tx, now int64) (more bool, err error) {
 	return len(list) == tendSize, err
 }
 
+// places draws n places in a row, from the numbers that messages have.
+func places(tx *sqlitefile.Tx, n int) (first int64, err error) {
+	if _, err := tx.Exec("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'broker_message'", n); err != nil {
+		return 0, err
+	}
+	_, err = tx.Get("SELECT seq - ? + 1 FROM sqlite_sequence WHERE name = 'broker_message'", []any{n}, &first)
+	return first, err
+}
+
 // expire buries ready messages whose time is over.
 func (b *Broker) expire(tx *sqlitefile.Tx, now int64) (more bool, err error) {
-	rows, err := tx.Query("SELECT queue, rank, message FROM broker_ready WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires, message LIMIT ?",
+	rows, err := tx.Query("SELECT queue, rank, place, message FROM broker_ready WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires, message LIMIT ?",
 		now, tendSize)
 	if err != nil {
 		return false, err
@@ -214,7 +227,7 @@ func (b *Broker) expire(tx *sqlitefile.Tx, now int64) (more bool, err error) {
 	var list []*dead
 	for rows.Next() {
 		d := &dead{}
-		if err := rows.Scan(&d.queue, &d.rank, &d.id); err != nil {
+		if err := rows.Scan(&d.queue, &d.rank, &d.place, &d.id); err != nil {
 			return false, err
 		}
 		list = append(list, d)
@@ -227,7 +240,7 @@ func (b *Broker) expire(tx *sqlitefile.Tx, now int64) (more bool, err error) {
 		return false, err
 	}
 	for _, d := range list {
-		if _, err := tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND rank = ? AND message = ?", d.queue, d.rank, d.id); err != nil {
+		if _, err := tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND rank = ? AND place = ?", d.queue, d.rank, d.place); err != nil {
 			return false, err
 		}
 		if q := t.byID[d.queue]; q != nil {
@@ -280,22 +293,22 @@ func (b *Broker) clear(tx *sqlitefile.Tx, _ int64) (more bool, err error) {
 
 // drain removes up to n ready messages of a queue.
 func drain(tx *sqlitefile.Tx, queue, n int64) (removed int64, err error) {
-	rows, err := tx.Query("SELECT rank, message FROM broker_ready WHERE queue = ? ORDER BY rank, message LIMIT ?", queue, n)
+	rows, err := tx.Query("SELECT rank, place, message FROM broker_ready WHERE queue = ? ORDER BY rank, place LIMIT ?", queue, n)
 	if err != nil {
 		return 0, err
 	}
 	var ids []int64
-	var rank, last int64
+	var rank, place, id int64
 	for rows.Next() {
-		if err := rows.Scan(&rank, &last); err != nil {
+		if err := rows.Scan(&rank, &place, &id); err != nil {
 			return 0, err
 		}
-		ids = append(ids, last)
+		ids = append(ids, id)
 	}
 	if err := rows.Err(); err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	if _, err := tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND (rank, message) <= (?, ?)", queue, rank, last); err != nil {
+	if _, err := tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND (rank, place) <= (?, ?)", queue, rank, place); err != nil {
 		return 0, err
 	}
 	return int64(len(ids)), deleteMessages(tx, ids)

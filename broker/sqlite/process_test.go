@@ -443,7 +443,7 @@ func TestKillingAProcessUnderLoadLosesNothing(t *testing.T) {
 }
 
 func TestProcessThatHangsIsReplacedAndFindsOut(t *testing.T) {
-	path := t.TempDir() + "/umbel.db?lease=1"
+	path := quick(t) + "/umbel.db?lease=1"
 	b := openURL(t, "sqlite://"+path)
 	defer b.Close()
 	declareCelery(t, b)

@@ -5,7 +5,9 @@ const component = "broker"
 
 // migrations lead from one version of the tables to the next. Times are Unix milliseconds.
 //
-// rank is the negated priority, so that the primary key of broker_ready is the order of delivery. owner is the id of a
+// rank is the negated priority, so that the primary key of broker_ready is the order of delivery. place is the id of the
+// message, or for one that was delayed a number drawn from the same sequence when it was due: it stands behind those that
+// were ready before it, and keeps its place when it is given back. owner is the id of a
 // broker's sign of life. cargo is what a claim holds (claim.go). The topology token is a random number, changed with
 // every declaration: a process whose copy has another token reads the tables again.
 var migrations = []string{`
@@ -52,10 +54,11 @@ CREATE TABLE broker_message (
 CREATE TABLE broker_ready (
 	queue      INTEGER NOT NULL,
 	rank       INTEGER NOT NULL,
+	place      INTEGER NOT NULL,
 	message    INTEGER NOT NULL,
 	deliveries INTEGER NOT NULL,
 	expires    INTEGER,
-	PRIMARY KEY (queue, rank, message)
+	PRIMARY KEY (queue, rank, place)
 ) WITHOUT ROWID;
 CREATE INDEX broker_ready_expires ON broker_ready (expires) WHERE expires IS NOT NULL;
 

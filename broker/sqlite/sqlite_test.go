@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -26,10 +27,26 @@ func openURL(t testing.TB, url string) *Broker {
 	return b.(*Broker)
 }
 
+// quick is a folder in memory where there is one: the tests make thousands of commits, and share the disk with others.
+// What they kill are processes, not machines, so nothing is lost by it. Benchmarks use the disk.
+func quick(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "umbel-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // fresh opens a broker on a new file.
 func fresh(t testing.TB) *Broker {
 	t.Helper()
-	b := openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db"))
+	dir := t.TempDir()
+	if _, ok := t.(*testing.T); ok {
+		dir = quick(t)
+	}
+	b := openURL(t, "sqlite://"+filepath.Join(dir, "umbel.db"))
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -55,7 +72,7 @@ func apart(t testing.TB, path string) *Broker {
 func TestConformance(t *testing.T) {
 	brokertest.Suite{
 		Open: func(t *testing.T) broker.Broker {
-			return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db"))
+			return openURL(t, "sqlite://"+filepath.Join(quick(t), "umbel.db"))
 		},
 		Another: func(t *testing.T, first broker.Broker) broker.Broker {
 			return apart(t, first.(*Broker).file.Path())
@@ -67,7 +84,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfBrokersThatShareAFileInOneProcess(t *testing.T) {
 	brokertest.Suite{
 		Open: func(t *testing.T) broker.Broker {
-			return openURL(t, "sqlite://"+filepath.Join(t.TempDir(), "umbel.db"))
+			return openURL(t, "sqlite://"+filepath.Join(quick(t), "umbel.db"))
 		},
 		Another: func(t *testing.T, first broker.Broker) broker.Broker {
 			return openURL(t, "sqlite://"+first.(*Broker).file.Path())

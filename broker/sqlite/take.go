@@ -13,6 +13,7 @@ const maxHaul = 8 << 20
 type item struct {
 	id         int64
 	rank       int64
+	place      int64 // within its rank
 	deliveries int64 // handed out before
 	expires    int64 // 0: never
 	envelope   []byte
@@ -32,9 +33,9 @@ func (h haul) all() []*item { return slices.Concat(h.expired, h.live) }
 // range. Their message rows stay.
 func take(tx *sqlitefile.Tx, q *queue, n, now int64) (haul, error) {
 	var h haul
-	rows, err := tx.Query("SELECT r.rank, r.message, r.deliveries, r.expires, m.envelope, m.body "+
+	rows, err := tx.Query("SELECT r.rank, r.place, r.message, r.deliveries, r.expires, m.envelope, m.body "+
 		"FROM broker_ready r CROSS JOIN broker_message m ON m.id = r.message "+
-		"WHERE r.queue = ? ORDER BY r.rank, r.message LIMIT ?", q.id, n)
+		"WHERE r.queue = ? ORDER BY r.rank, r.place LIMIT ?", q.id, n)
 	if err != nil {
 		return h, err
 	}
@@ -42,7 +43,7 @@ func take(tx *sqlitefile.Tx, q *queue, n, now int64) (haul, error) {
 	size, count := 0, int64(0)
 	for rows.Next() {
 		d := &item{}
-		if err := rows.Scan(&d.rank, &d.id, &d.deliveries, &d.expires, &d.envelope, &d.body); err != nil {
+		if err := rows.Scan(&d.rank, &d.place, &d.id, &d.deliveries, &d.expires, &d.envelope, &d.body); err != nil {
 			return h, err
 		}
 		last = d
@@ -62,6 +63,6 @@ func take(tx *sqlitefile.Tx, q *queue, n, now int64) (haul, error) {
 		return h, err
 	}
 	h.more = h.more || count == n
-	_, err = tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND (rank, message) <= (?, ?)", q.id, last.rank, last.id)
+	_, err = tx.Exec("DELETE FROM broker_ready WHERE queue = ? AND (rank, place) <= (?, ?)", q.id, last.rank, last.place)
 	return h, err
 }
