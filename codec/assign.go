@@ -29,7 +29,7 @@ func Assign(dst, src any) error {
 
 func assign(dst reflect.Value, src any) error {
 	switch src.(type) {
-	case nil, bool, int64, float64, string, []byte, time.Time, Date, TimeOfDay, Decimal, uuid.UUID, *big.Int, []any, map[string]any:
+	case nil, bool, int64, float64, string, []byte, time.Time, TimeOfDay, uuid.UUID, []any, map[string]any:
 	default: // int, a struct, a Value: anything Of was given
 		g, err := generic(src, false, 0)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 )
 
 type order struct {
@@ -264,4 +265,67 @@ func TestAValueKeepsItsText(t *testing.T) {
 	if err != nil || string(std) != `{"a":[1,2],"b":1.5}` {
 		t.Errorf("%s, %v", std, err)
 	}
+}
+
+// The way through encoding/json and the way through generic values lead to the same struct.
+func TestBothWaysOfDecodingAgree(t *testing.T) {
+	type flat struct {
+		I    int64
+		U    uint32
+		F    float64
+		S    string
+		B    *bool
+		L    []float32
+		M    map[string]map[int8]string
+		T    time.Time
+		D    Date
+		ID   uuid.UUID
+		Next *flat `json:"next,omitempty"`
+	}
+	if !isPlain(reflect.TypeFor[flat]()) || isPlain(reflect.TypeFor[struct{ A []any }]()) || isPlain(reflect.TypeFor[struct{ B []byte }]()) {
+		t.Fatal("isPlain is wrong")
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		in := rapid.Custom(func(rt *rapid.T) flat {
+			f := flat{
+				I: rapid.Int64().Draw(rt, "i"), U: rapid.Uint32().Draw(rt, "u"), F: rapid.Float64Range(-1e200, 1e200).Draw(rt, "f"), S: rapid.String().Draw(rt, "s"),
+				L: rapid.SliceOf(rapid.Float32Range(-1e30, 1e30)).Draw(rt, "l"), D: genDate().Draw(rt, "d"), T: genTime().Draw(rt, "t").UTC(),
+				M:  map[string]map[int8]string{rapid.String().Draw(rt, "k"): {rapid.Int8().Draw(rt, "n"): "x"}},
+				ID: uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")),
+			}
+			if rapid.Bool().Draw(rt, "b") {
+				f.B = new(bool)
+			}
+			return f
+		}).Draw(rt, "in")
+		in.Next = &flat{S: "next"}
+		std, err := json.Marshal(in)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		ours, err := AppendJSON(nil, in)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var viaStd, viaAssign, viaEnvelopes flat
+		if err := json.Unmarshal(std, &viaStd); err != nil {
+			rt.Fatal(err)
+		}
+		x, err := JSON(std).Any()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if err := Assign(&viaAssign, x); err != nil {
+			rt.Fatal(err)
+		}
+		if err := JSON(ours).Decode(&viaEnvelopes); err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(viaStd, viaAssign); diff != "" {
+			rt.Fatalf("encoding/json and Assign differ: %s", diff)
+		}
+		if diff := cmp.Diff(viaStd, viaEnvelopes); diff != "" {
+			rt.Fatalf("encoding/json and our own text differ: %s", diff)
+		}
+	})
 }

@@ -300,3 +300,27 @@ func TestRandomBytesNeverPanic(t *testing.T) {
 		}
 	}
 }
+
+// Python's zstandard refuses frames that do not tell how much they hold.
+func TestZstdFramesTellTheirSize(t *testing.T) {
+	for _, size := range []int{0, 1, 255, 256, 300, 100_000, 5 << 20} {
+		_, packed, err := Compress("zstd", noise(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var h zstd.Header
+		if err := h.Decode(packed); err != nil || !h.HasFCS || h.FrameContentSize != uint64(size) {
+			t.Errorf("%d bytes: %+v, %v", size, h, err)
+		}
+	}
+}
+
+func TestManyTinyXZBlocksAreRefused(t *testing.T) {
+	_, packed, err := Compress("xz", []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decompress("xz", bytes.Repeat(packed, maxXZBlocks+1), 1<<20); err == nil || !strings.Contains(err.Error(), "more than 10000 blocks") {
+		t.Errorf("%v", err)
+	}
+}

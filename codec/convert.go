@@ -201,6 +201,9 @@ func dateOf(src any) (Date, error) {
 		year, month, day := src.Date()
 		return Date{year, month, day}, nil
 	case string:
+		if src == "" {
+			return Date{}, nil
+		}
 		d, err := parseDate(src)
 		if err != nil {
 			return d, &TypeError{Want: "date in ISO 8601", Got: fmt.Sprintf("%q", clip(src))}

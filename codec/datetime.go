@@ -10,7 +10,7 @@ import (
 // compare Location() with Naive to tell it from one that said UTC. A time in Naive is written without an offset.
 var Naive = time.FixedZone("naive", 0) // the name keeps it apart from every other zone of offset 0, which Go may share
 
-// A Date is a day of the calendar, Python's datetime.date.
+// A Date is a day of the calendar, Python's datetime.date. The zero Date is no day: it is written as null.
 type Date struct {
 	Year  int // 1 to 9999
 	Month time.Month
@@ -28,16 +28,23 @@ type TimeOfDay struct {
 // String is Python's isoformat: 2024-01-02.
 func (d Date) String() string { return string(appendDate(nil, d)) }
 
-// MarshalText writes Python's isoformat.
+// MarshalText writes Python's isoformat, and nothing for the zero Date.
 func (d Date) MarshalText() ([]byte, error) {
+	if d == (Date{}) {
+		return []byte{}, nil
+	}
 	if err := d.check(); err != nil {
 		return nil, err
 	}
 	return appendDate(nil, d), nil
 }
 
-// UnmarshalText reads a date, or the date of a date-time.
+// UnmarshalText reads a date, or the date of a date-time. Empty text is the zero Date.
 func (d *Date) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*d = Date{}
+		return nil
+	}
 	p, err := parseDate(string(text))
 	if err == nil {
 		*d = p

@@ -9,7 +9,7 @@ import (
 )
 
 // A Decimal is the text of Python's decimal.Decimal: "1.50", "-3E+2", "NaN". Its digits are kept as they came; give it to
-// the decimal library of your choice.
+// the decimal library of your choice. The zero Decimal is no number: it is written as null.
 type Decimal string
 
 // Float is the nearest float64, infinite beyond its range.

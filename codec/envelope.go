@@ -127,7 +127,11 @@ func appendTimeValue(dst []byte, t time.Time) ([]byte, error) {
 	return append(dst, '"', '}'), nil
 }
 
+// appendDateValue writes null for a Date that was never set, so that a struct need not set all it has.
 func appendDateValue(dst []byte, d Date) ([]byte, error) {
+	if d == (Date{}) {
+		return append(dst, "null"...), nil
+	}
 	if err := d.check(); err != nil {
 		return dst, err
 	}
@@ -143,7 +147,11 @@ func appendTimeOfDayValue(dst []byte, t TimeOfDay) ([]byte, error) {
 	return append(appendTimeOfDay(dst, t), '"', '}'), nil
 }
 
+// appendDecimalValue writes null for a Decimal that was never set.
 func appendDecimalValue(dst []byte, d Decimal) ([]byte, error) {
+	if d == "" {
+		return append(dst, "null"...), nil
+	}
 	if !d.valid() {
 		return dst, fmt.Errorf("decimal %q is no number", clip(string(d)))
 	}

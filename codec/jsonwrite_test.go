@@ -126,14 +126,19 @@ func TestValuesAreWrittenAsPythonDoes(t *testing.T) {
 		in   any
 		want string
 	}{
-		"null":                           {nil, `null`},
-		"integers of every width":        {[]any{int8(-1), uint64(math.MaxUint64), uint8(5), uintptr(3)}, `[-1, 18446744073709551615, 5, 3]`},
-		"a big integer":                  {huge, `123456789012345678901234567890`},
-		"a big integer by value":         {*huge, `123456789012345678901234567890`},
-		"floats":                         {[]float64{0, math.Copysign(0, -1), 1, -1.5, 1e15, 1e16, 1e-4, 1e-5, 1.7976931348623157e308}, `[0.0, -0.0, 1.0, -1.5, 1000000000000000.0, 1e+16, 0.0001, 1e-05, 1.7976931348623157e+308]`},
-		"what is no number":              {[]float64{math.NaN(), math.Inf(1), math.Inf(-1)}, `[NaN, Infinity, -Infinity]`},
-		"controls and DEL":               {"\x00\b\f\n\r\t\x1f\x7f/<>&", `"\u0000\b\f\n\r\t\u001f\u007f/<>&"`},
-		"bytes that are no UTF-8":        {"a\xffb", `"a\ufffdb"`},
+		"null":                    {nil, `null`},
+		"integers of every width": {[]any{int8(-1), uint64(math.MaxUint64), uint8(5), uintptr(3)}, `[-1, 18446744073709551615, 5, 3]`},
+		"a big integer":           {huge, `123456789012345678901234567890`},
+		"a big integer by value":  {*huge, `123456789012345678901234567890`},
+		"floats":                  {[]float64{0, math.Copysign(0, -1), 1, -1.5, 1e15, 1e16, 1e-4, 1e-5, 1.7976931348623157e308}, `[0.0, -0.0, 1.0, -1.5, 1000000000000000.0, 1e+16, 0.0001, 1e-05, 1.7976931348623157e+308]`},
+		"what is no number":       {[]float64{math.NaN(), math.Inf(1), math.Inf(-1)}, `[NaN, Infinity, -Infinity]`},
+		"controls and DEL":        {"\x00\b\f\n\r\t\x1f\x7f/<>&", `"\u0000\b\f\n\r\t\u001f\u007f/<>&"`},
+		"bytes that are no UTF-8": {"a\xffb", `"a\ufffdb"`},
+		"what was never set": {struct {
+			D Date
+			N Decimal
+			T TimeOfDay
+		}{}, `{"D": null, "N": null, "T": {"__type__": "time", "__value__": "00:00:00"}}`},
 		"nil slices and maps":            {[]any{[]int(nil), map[string]int(nil), []any(nil), []byte(nil)}, `[null, null, null, null]`},
 		"empty slices and maps":          {[]any{[]int{}, map[string]int{}, []byte{}}, `[[], {}, {"__type__": "bytes", "__value__": ""}]`},
 		"an aware time":                  {noon, `{"__type__": "datetime", "__value__": "2024-01-02T12:00:00.123456+05:30"}`},

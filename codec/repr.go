@@ -212,10 +212,18 @@ func (w *reprWriter) value(v any, goDepth int) {
 	case time.Time:
 		w.token(pythonDateTime(v))
 	case Date:
+		if v == (Date{}) {
+			w.token("None")
+			return
+		}
 		w.token(fmt.Sprintf("datetime.date(%d, %d, %d)", v.Year, v.Month, v.Day))
 	case TimeOfDay:
 		w.token("datetime.time(" + pythonClock(v) + ")")
 	case Decimal:
+		if v == "" {
+			w.token("None")
+			return
+		}
 		w.token("Decimal('" + string(v) + "')")
 	case uuid.UUID:
 		w.token("UUID('" + v.String() + "')")

@@ -138,18 +138,33 @@ func unpackBrotli(body []byte, limit int64) ([]byte, error) {
 	return out, noTrailer(src)
 }
 
-var zstdWriters = sync.Pool{New: func() any {
-	// Python's zstandard reads only frames that tell their size: EncodeAll writes it, and a frame even for nothing.
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return w
-}}
+// Python's zstandard reads only frames that tell their size. EncodeAll writes it, but under 256 bytes, where it must be
+// asked to make the frame a single segment; and a frame even for nothing.
+var (
+	zstdWriters      = zstdPool()
+	zstdShortWriters = zstdPool(zstd.WithSingleSegment(true))
+)
+
+const zstdShort = 256 // bytes
+
+func zstdPool(options ...zstd.EOption) *sync.Pool {
+	options = append(options, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
+	return &sync.Pool{New: func() any {
+		w, err := zstd.NewWriter(nil, options...)
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		return w
+	}}
+}
 
 func packZstd(body []byte) ([]byte, error) {
-	w := zstdWriters.Get().(*zstd.Encoder)
-	defer zstdWriters.Put(w)
+	pool := zstdWriters
+	if len(body) < zstdShort {
+		pool = zstdShortWriters
+	}
+	w := pool.Get().(*zstd.Encoder)
+	defer pool.Put(w)
 	return w.EncodeAll(body, nil), nil
 }
 

@@ -153,7 +153,17 @@ func generic(v any, ordered bool, depth int) (any, error) {
 		return nil, errDepth
 	}
 	switch v := v.(type) {
-	case nil, bool, int64, float64, string, time.Time, Date, TimeOfDay, Decimal, uuid.UUID:
+	case nil, bool, int64, float64, string, time.Time, TimeOfDay, uuid.UUID:
+		return v, nil
+	case Date:
+		if v == (Date{}) {
+			return nil, nil
+		}
+		return v, nil
+	case Decimal:
+		if v == "" {
+			return nil, nil
+		}
 		return v, nil
 	case int:
 		return int64(v), nil
