@@ -137,7 +137,9 @@ var faults = map[string]fault{
 		f.many = func(ctx context.Context, ids []string) (map[string]*protocol.Result, error) {
 			m, err := f.Backend.GetMany(ctx, ids)
 			for _, id := range ids {
-				m[id] = m[id] // present, if only as nil
+				if _, ok := m[id]; !ok {
+					m[id] = nil
+				}
 			}
 			return m, err
 		}
