@@ -2,6 +2,7 @@ package umbel
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -361,4 +362,17 @@ func TestEntriesCanBeReadBack(t *testing.T) {
 	if !reflect.DeepEqual(c, c2) {
 		t.Errorf("read back\n%+v\nwant\n%+v", c2, c)
 	}
+}
+
+func ExampleLoadConfig() {
+	_, err := LoadConfig(LoadOptions{Dir: "/nowhere", Environ: []string{
+		"CELERY_BROKER_URL=amqp://rabbit//",
+		"UMBEL_WORKER_CONCURENCY=8",
+		"UMBEL_RESULT_EXPIRES=a while",
+	}})
+	fmt.Println(err)
+	// Output:
+	// settings: 2 problems
+	//   UMBEL_WORKER_CONCURENCY: unknown setting: did you mean UMBEL_WORKER_CONCURRENCY?
+	//   UMBEL_RESULT_EXPIRES: result_expires: "a while" is not a time: write seconds, or a duration such as 90s, 15m or 24h
 }

@@ -91,6 +91,8 @@ task_routes:
 		"umbel.json": `{"accept_content": ["json", "msgpack"], "task_acks_late": true, "result_expires": "1h",
 "broker_connection_timeout": 2.5,
 "task_routes": {"orders.pay": {"queue": "pay", "priority": 9}, "orders.*": "orders"}}`,
+		"tabs.json": "{\n\t\"accept_content\": [\"json\",\n\t\t\"msgpack\"],\n\t\"task_acks_late\": true, \"result_expires\": \"1h\",\n" +
+			"\t\"broker_connection_timeout\": 25e-1, \"task_routes\": {\n\t\t\"orders.pay\": {\"queue\": \"\\u0070ay\", \"priority\": 9},\n\t\t\"orders.*\": \"orders\"\n\t}\n}\n",
 		"umbel.toml": `
 accept_content = ["json", # inner comment
   "msgpack"]
@@ -103,7 +105,9 @@ broker_connection_timeout = 2.5
 `,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := load(t, sources(t, map[string]string{name: text}))
+			s := sources(t, map[string]string{name: text})
+			s.File = name
+			got := load(t, s)
 			for name, want := range map[string]any{
 				"accept_content":            []string{"json", "msgpack"},
 				"task_acks_late":            true,
