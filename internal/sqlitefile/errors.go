@@ -34,6 +34,7 @@ const (
 	CauseCorrupt  Cause = "damaged"
 	CauseLocked   Cause = "locked" // another process held the write lock too long
 	CauseOpen     Cause = "cannot open"
+	CauseGone     Cause = "gone"  // removed or replaced while it was open
 	CauseNewer    Cause = "newer" // written by a newer Umbel
 	CauseIO       Cause = "disk error"
 	CauseOther    Cause = "other"

@@ -3,6 +3,7 @@ package sqlitefile
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -21,6 +22,8 @@ type store struct {
 	turn    *turn // order among processes, and signs of life
 	bell    *bell
 	readers *readers
+
+	file os.FileInfo // what path was when it was opened
 
 	conn *conn  // owned by the writer goroutine
 	seq  uint64 // owned by the writer goroutine
@@ -57,7 +60,13 @@ func openStore(path string, o Options) (*store, error) {
 		}
 		return nil, explain("open", path, err)
 	}
-	s := &store{path: path, o: o, turn: t, conn: c, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	file, err := os.Stat(path)
+	if err != nil {
+		c.close()
+		t.close()
+		return nil, openError(path, err)
+	}
+	s := &store{path: path, o: o, turn: t, file: file, conn: c, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	s.readers = newReaders(path, o)
 	s.bell = newBell(t.file, o.Log)
 	go s.writer()
@@ -123,6 +132,20 @@ func (s *store) nudge() {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// moved reports that path is no longer the file that is open: what is written to that would be seen by nobody, and lost.
+func (s *store) moved() error {
+	now, err := os.Stat(s.path)
+	if err == nil && os.SameFile(s.file, now) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("it was replaced while it was open")
+	} else {
+		err = fmt.Errorf("it was removed or cut off while it was open: %w", err)
+	}
+	return &Error{Op: "write", Path: s.path, Cause: CauseGone, Err: err, Hint: "put it back if it was moved, then restart every process that uses it"}
 }
 
 func openError(path string, err error) error {

@@ -126,14 +126,18 @@ func (s *store) round(tx *Tx, batch []*request) []*request {
 		s.refuse(batch, turnError("write", s.path, s.o.LockTimeout, err))
 		return batch
 	}
-	if _, err := s.conn.exec("BEGIN IMMEDIATE", nil); err != nil {
+	err := s.moved()
+	if err == nil {
+		_, err = s.conn.exec("BEGIN IMMEDIATE", nil)
+	}
+	if err != nil {
 		s.turn.give()
 		batch = s.gather(batch)
 		s.refuse(batch, explain("write", s.path, err))
 		return batch
 	}
 	batch = s.gather(batch)
-	err := s.together(tx, batch)
+	err = s.together(tx, batch)
 	if err == errRerun {
 		err = s.apart(tx, batch)
 	}
