@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
-	"github.com/umbel-go/umbel/protocol"
 )
 
 // A consumer is a running subscription. Its goroutine takes one message at a time and calls Deliver; while it has nothing
@@ -142,12 +141,9 @@ func (c *consumer) take() (*broker.Delivery, error) {
 			it.handed++
 			c.next, c.idle = nil, false
 			mu.Unlock()
-			d.Message = *it.message
-			d.Headers = copyTable(it.message.Headers)
-			d.Body = it.message.Body[:len(it.message.Body):len(it.message.Body)]
-			if d.Headers == nil {
-				d.Headers = protocol.Table{}
-			}
+			d.Message = it.message.Message
+			d.Headers = it.message.table()
+			d.Body = d.Body[:len(d.Body):len(d.Body)] // appending to it must not reach the queue's copy
 			return d, nil
 		}
 		c.idle = true

@@ -3,7 +3,6 @@ package memory
 import (
 	"time"
 
-	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -13,12 +12,12 @@ import (
 // death is a message that left a queue without being acknowledged.
 type death struct {
 	queue   *queue
-	message *broker.Message
+	message *parcel
 	reason  string // rejected, expired, maxlen or delivery_limit
 }
 
 // die sends a message that has left the queue to its dead-letter exchange, if it has one.
-func (q *queue) die(m *broker.Message, reason string) {
+func (q *queue) die(m *parcel, reason string) {
 	if q.rules.deadLetters {
 		q.space.deaths = append(q.space.deaths, death{queue: q, message: m, reason: reason})
 	}
@@ -43,7 +42,7 @@ func (s *space) bury() {
 }
 
 // letter is the message that goes on: it has no expiration, lest it die again, and tells its deaths in its headers.
-func (d death) letter(now time.Time) *broker.Message {
+func (d death) letter(now time.Time) *parcel {
 	m := *d.message
 	m.NotBefore = time.Time{}
 	m.Properties.Expiration = ""
@@ -51,16 +50,17 @@ func (d death) letter(now time.Time) *broker.Message {
 	if d.queue.rules.rekeyed {
 		m.RoutingKey = d.queue.rules.key
 	}
-	m.Headers = copyTable(m.Headers)
-	if m.Headers == nil {
-		m.Headers = make(protocol.Table, 7)
-	}
-	m.Headers["x-death"] = d.deaths(m.Headers["x-death"], now)
+	t := m.table()
+	t["x-death"] = d.deaths(t["x-death"], now)
 	for name, v := range map[string]string{"queue": d.queue.name, "reason": d.reason, "exchange": d.message.Exchange} {
-		m.Headers["x-last-death-"+name] = v
-		if _, dead := m.Headers["x-first-death-"+name]; !dead {
-			m.Headers["x-first-death-"+name] = v
+		t["x-last-death-"+name] = v
+		if _, dead := t["x-first-death-"+name]; !dead {
+			t["x-first-death-"+name] = v
 		}
+	}
+	m.headers = make([]header, 0, len(t))
+	for name, v := range t {
+		m.headers = append(m.headers, header{name, v})
 	}
 	return &m
 }
@@ -89,8 +89,8 @@ func (d death) deaths(header any, now time.Time) []any {
 }
 
 // cycle tells whether a dead letter has been in the queue before, and nobody has rejected it since.
-func cycle(m *broker.Message, queue string) bool {
-	deaths, _ := m.Headers["x-death"].([]any)
+func cycle(m *parcel, queue string) bool {
+	deaths, _ := m.header("x-death").([]any)
 	for _, e := range deaths {
 		t, _ := e.(protocol.Table)
 		if t["reason"] == "rejected" {

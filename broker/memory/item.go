@@ -1,14 +1,10 @@
 package memory
 
-import (
-	"time"
-
-	"github.com/umbel-go/umbel/broker"
-)
+import "time"
 
 // An item is one message on one queue. Its message is sealed and shared with the other queues it was routed to.
 type item struct {
-	message *broker.Message
+	message *parcel
 	arrival uint64 // its place among its equals, which it keeps when it is given back
 	level   uint8  // its priority here
 	handed  int    // how often it was handed out

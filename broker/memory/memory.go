@@ -97,7 +97,7 @@ func (b *Broker) PublishBatch(ctx context.Context, batch []*broker.Message) []er
 		}
 		errs[i] = err
 	}
-	sealed := make([]*broker.Message, len(batch))
+	sealed := make([]*parcel, len(batch))
 	for i, m := range batch {
 		var err error
 		if sealed[i], err = seal(ctx, m); err != nil {
@@ -122,9 +122,9 @@ func notSent(m *broker.Message, why error) error {
 }
 
 // send puts a sealed message into the queues it is routed to. The caller holds space.mu.
-func (b *Broker) send(m *broker.Message) error {
+func (b *Broker) send(m *parcel) error {
 	if b.closed {
-		return notSent(m, broker.ErrClosed)
+		return notSent(&m.Message, broker.ErrClosed)
 	}
 	return b.space.send(m, time.Now())
 }

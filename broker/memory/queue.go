@@ -35,7 +35,7 @@ type queue struct {
 }
 
 // put takes a message in, and returns false when the queue is full and refuses.
-func (q *queue) put(m *broker.Message, now time.Time) bool {
+func (q *queue) put(m *parcel, now time.Time) bool {
 	if q.rules.refuse && q.full(1, len(m.Body)) {
 		if q.rules.buryRefused {
 			q.die(m, "maxlen")

@@ -16,9 +16,21 @@ import (
 // maxDepth bounds how deep tables nest: a table that holds itself must not end the process.
 const maxDepth = 64
 
+// A parcel is a message as it lies on queues: nobody changes it, so several queues may share it. Its headers are a list,
+// which is cheaper to make than a map; a receiver gets a map of its own.
+type parcel struct {
+	broker.Message // Headers is nil
+	headers        []header
+}
+
+type header struct {
+	name  string
+	value any
+}
+
 // seal copies a message, so that neither sender nor receiver can change what is on the queue, into the form that a wire
 // would give it: whole seconds, and the types of protocol.Table. It refuses what no wire could carry.
-func seal(ctx context.Context, m *broker.Message) (*broker.Message, error) {
+func seal(ctx context.Context, m *broker.Message) (*parcel, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -27,17 +39,40 @@ func seal(ctx context.Context, m *broker.Message) (*broker.Message, error) {
 			return nil, fmt.Errorf("expiration %q is no number of milliseconds below 2^32", e)
 		}
 	}
-	out := *m
+	out := &parcel{Message: *m}
+	out.Headers = nil
 	out.Properties.Timestamp = seconds(m.Properties.Timestamp)
 	out.Body = bytes.Clone(m.Body)
-	if m.Headers != nil {
-		t, err := sealTable(m.Headers, 0)
-		if err != nil {
-			return nil, fmt.Errorf("header %w", err)
-		}
-		out.Headers = t
+	if len(m.Headers) > 0 {
+		out.headers = make([]header, 0, len(m.Headers))
 	}
-	return &out, nil
+	for name, v := range m.Headers {
+		v, err := sealValue(v, 0)
+		if err != nil {
+			return nil, fmt.Errorf("header %q: %w", name, err)
+		}
+		out.headers = append(out.headers, header{name, v})
+	}
+	return out, nil
+}
+
+// table makes the headers that a receiver, or a dead letter, may change.
+func (p *parcel) table() protocol.Table {
+	out := make(protocol.Table, len(p.headers))
+	for _, h := range p.headers {
+		out[h.name] = copyValue(h.value)
+	}
+	return out
+}
+
+// header finds one header; nil when it is not there.
+func (p *parcel) header(name string) any {
+	for _, h := range p.headers {
+		if h.name == name {
+			return h.value
+		}
+	}
+	return nil
 }
 
 func seconds(t time.Time) time.Time {
@@ -103,11 +138,7 @@ func sealValue(v any, depth int) (any, error) {
 	}
 }
 
-// copyTable copies a sealed table for a receiver, or for a dead letter.
 func copyTable(t protocol.Table) protocol.Table {
-	if t == nil {
-		return nil
-	}
 	out := make(protocol.Table, len(t))
 	for k, v := range t {
 		out[k] = copyValue(v)

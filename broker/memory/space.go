@@ -75,7 +75,7 @@ func (s *space) unlock() {
 }
 
 // send routes a sealed message into queues.
-func (s *space) send(m *broker.Message, now time.Time) error {
+func (s *space) send(m *parcel, now time.Time) error {
 	queues, ok := s.route(m)
 	if !ok {
 		return &broker.RefusedError{Reason: broker.NoExchange, Exchange: m.Exchange, RoutingKey: m.RoutingKey, Hint: "declare the exchange first"}
@@ -102,7 +102,7 @@ func (s *space) send(m *broker.Message, now time.Time) error {
 
 // route finds the queues a message reaches, and false when its exchange does not exist. The slice is good until the next
 // call: nothing that runs between may route.
-func (s *space) route(m *broker.Message) ([]string, bool) {
+func (s *space) route(m *parcel) ([]string, bool) {
 	if m.Exchange == "" && s.queues[m.RoutingKey] == nil {
 		return nil, true
 	}
