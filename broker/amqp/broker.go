@@ -50,8 +50,8 @@ func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 		done:      make(chan struct{}),
 	}
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	b.publishing = &link{broker: b, role: "publish", log: c.Log, open: openLanes}
-	b.consuming = &link{broker: b, role: "consume", log: c.Log, open: func(context.Context, *session) error { return nil }}
+	b.publishing = &link{broker: b, role: "publish", log: c.Log, flap: flapMost, open: openLanes}
+	b.consuming = &link{broker: b, role: "consume", log: c.Log, flap: flapMost, open: func(context.Context, *session) error { return nil }}
 	if c.TLS != nil {
 		for _, e := range all {
 			if !e.secure.on {

@@ -85,7 +85,7 @@ func (b *Broker) Consume(ctx context.Context, sub broker.Subscription) (broker.C
 	}
 	c.prefetch.Store(int64(sub.Prefetch))
 	c.feeds.init()
-	c.ctx, c.cancel = context.WithCancel(b.ctx)
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 
 	first, err := c.firstChannel(ctx, l)
 	if err != nil {

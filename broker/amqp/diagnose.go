@@ -18,10 +18,12 @@ import (
 )
 
 // diagnoseDial tells apart why no TCP connection came about.
-func diagnoseDial(e *endpoint, err error) *broker.OpenError {
+func diagnoseDial(ctx context.Context, e *endpoint, err error) *broker.OpenError {
 	out := &broker.OpenError{URL: e.masked, Op: "dial " + e.address(), Err: err}
 	var dns *net.DNSError
 	switch {
+	case leftEarly(ctx):
+		out.Err = context.Cause(ctx)
 	case errors.As(err, &dns):
 		out.Op = "resolve " + e.host
 		out.Err = errors.New(dns.Err)
@@ -42,7 +44,7 @@ func diagnoseDial(e *endpoint, err error) *broker.OpenError {
 }
 
 // diagnoseTLS tells apart why no TLS session came about.
-func diagnoseTLS(e *endpoint, c *tls.Config, err error) *broker.OpenError {
+func diagnoseTLS(ctx context.Context, e *endpoint, c *tls.Config, err error) *broker.OpenError {
 	out := &broker.OpenError{URL: e.masked, Op: "tls handshake", Err: oneLine(err)}
 	var (
 		record    tls.RecordHeaderError
@@ -52,6 +54,8 @@ func diagnoseTLS(e *endpoint, c *tls.Config, err error) *broker.OpenError {
 		alert     tls.AlertError
 	)
 	switch {
+	case leftEarly(ctx):
+		out.Err = context.Cause(ctx)
 	case errors.As(err, &record):
 		out.Err = errors.New("the server does not speak TLS")
 		out.Hint = "this is a plain port: use the scheme amqp, or the broker's TLS port (5671)"
@@ -128,14 +132,14 @@ func diagnoseHandshake(ctx context.Context, e *endpoint, t *transport, err error
 	case first == 'H':
 		out.Err = errors.New("the server speaks HTTP")
 		out.Hint = "this looks like the management port: AMQP listens on 5672, with TLS on 5671"
-	case ctx.Err() != nil && errors.Is(context.Cause(ctx), errTimeout):
+	case leftEarly(ctx):
+		out.Err = context.Cause(ctx)
+	case ctx.Err() != nil:
 		out.Err = fmt.Errorf("no answer within %v", e.timeout)
 		out.Hint = "the port is open but does not speak AMQP, or the broker is starting or overloaded"
 		if !e.secure.on {
 			out.Hint += ", or it is a TLS port (amqps)"
 		}
-	case ctx.Err() != nil:
-		out.Err = context.Cause(ctx)
 	case first < 0:
 		out.Err = errors.New("the server hung up before a greeting")
 		out.Hint = "the broker may be starting or stopping, or this is no AMQP port"
@@ -153,6 +157,11 @@ func diagnoseHandshake(ctx context.Context, e *endpoint, t *transport, err error
 		out.Hint = "check the broker's log"
 	}
 	return out
+}
+
+// leftEarly reports whether the attempt ended because its caller left, and not because its own time was up.
+func leftEarly(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout)
 }
 
 func isTimeout(err error) bool {

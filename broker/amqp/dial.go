@@ -80,7 +80,7 @@ func connect(ctx context.Context, e *endpoint) (net.Conn, *broker.OpenError) {
 	var d net.Dialer // resolves anew at each attempt
 	conn, err := d.DialContext(ctx, "tcp", e.address())
 	if err != nil {
-		return nil, diagnoseDial(e, err)
+		return nil, diagnoseDial(ctx, e, err)
 	}
 	if config == nil {
 		return conn, nil
@@ -88,7 +88,7 @@ func connect(ctx context.Context, e *endpoint) (net.Conn, *broker.OpenError) {
 	secured := tls.Client(conn, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, diagnoseTLS(e, config, err)
+		return nil, diagnoseTLS(ctx, e, config, err)
 	}
 	return secured, nil
 }

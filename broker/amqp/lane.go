@@ -57,7 +57,9 @@ func (s *session) newLane() (*lane, error) {
 func (l *lane) closed() error {
 	l.closeOnce.Do(func() {
 		if e, ok := <-l.closes; ok && e != nil {
-			l.closeErr = plain(e)
+			if l.closeErr = plain(e); !e.Server {
+				l.closeErr = fmt.Errorf("connection lost: %w", l.closeErr)
+			}
 		} else {
 			l.closeErr = errClosedHere
 		}

@@ -19,6 +19,7 @@ const (
 	// A session shorter than shortLife did not prove that the broker is well: another attempt waits up to flapMost.
 	shortLife = time.Second
 	flapMost  = time.Second
+
 	// flapFree is how many short sessions in a row are forgiven.
 	flapFree = 5
 )
@@ -34,8 +35,9 @@ type link struct {
 	sessions latch[session]
 
 	mu    sync.Mutex
-	next  int   // index into broker.endpoints of the one to try first
-	cause error // of the latest failed attempt or loss, until a session stands
+	flap  time.Duration // flapMost, unless a test is in a hurry
+	next  int           // index into broker.endpoints of the one to try first
+	cause error         // of the latest failed attempt or loss, until a session stands
 }
 
 // why returns what keeps the link down.
@@ -124,7 +126,7 @@ func (l *link) run(ctx context.Context, s *session) {
 		select {
 		case <-s.gone:
 		case <-ctx.Done():
-			l.sessions.finish(broker.ErrClosed)
+			l.sessions.finish(l.broker.endError())
 			s.close()
 			return
 		}
@@ -142,15 +144,14 @@ func (l *link) run(ctx context.Context, s *session) {
 		} else {
 			short = 0
 		}
-		flap := backoff{first: 10 * time.Millisecond, most: flapMost, n: max(short-flapFree, 0)}
-		if short > flapFree && !pause(ctx, flap.next()) {
-			l.sessions.finish(broker.ErrClosed)
+		if !l.calm(ctx, short-flapFree) {
+			l.sessions.finish(l.broker.endError())
 			return
 		}
 		var err error
 		if s, err = l.again(ctx); err != nil {
 			if ctx.Err() != nil {
-				l.sessions.finish(broker.ErrClosed)
+				l.sessions.finish(l.broker.endError())
 				return
 			}
 			l.giveUp(err)
@@ -158,6 +159,18 @@ func (l *link) run(ctx context.Context, s *session) {
 		}
 		l.log.Info("connection restored", "role", l.role, "broker", s.endpoint.masked)
 	}
+}
+
+// calm waits when the broker flaps: over is how many short sessions there were beyond those forgiven. False when ctx
+// has ended.
+func (l *link) calm(ctx context.Context, over int) bool {
+	if over <= 0 {
+		return ctx.Err() == nil
+	}
+	l.mu.Lock()
+	wait := backoff{first: 10 * time.Millisecond, most: l.flap, n: over}
+	l.mu.Unlock()
+	return pause(ctx, wait.next())
 }
 
 // again dials until a session stands: at once, then one cycle through the URLs after each pause.
@@ -191,8 +204,8 @@ func (l *link) again(ctx context.Context) (*session, error) {
 
 func (l *link) giveUp(err error) {
 	l.log.Error("broker is given up", "role", l.role, "error", err)
-	l.sessions.finish(err)
 	l.broker.fail(err)
+	l.sessions.finish(l.broker.endError())
 }
 
 // session waits for a session. The error says why there is none.

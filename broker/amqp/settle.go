@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	amqp091 "github.com/rabbitmq/amqp091-go"
-
 	"github.com/umbel-go/umbel/broker"
 )
 
@@ -26,7 +24,7 @@ const (
 //
 // Tags run from 1 without gaps over all consumers of a channel, so a tag that was never seen counts as unsettled.
 type settler struct {
-	ch *amqp091.Channel
+	ch acker
 	t  *transport
 
 	wake chan struct{} // cap 1: something has gathered
@@ -48,7 +46,13 @@ type reject struct {
 	requeue bool
 }
 
-func newSettler(ch *amqp091.Channel, t *transport) *settler {
+// An acker writes settlements: the library's channel.
+type acker interface {
+	Ack(tag uint64, multiple bool) error
+	Reject(tag uint64, requeue bool) error
+}
+
+func newSettler(ch acker, t *transport) *settler {
 	return &settler{ch: ch, t: t, wake: make(chan struct{}, 1), base: 1, ring: make([]bool, ringFirst)}
 }
 
