@@ -109,23 +109,25 @@ func (b *Backend) connect(ctx context.Context) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, b.links.close)
 	client, err := rueidis.NewClient(o)
-	if !stop() {
-		err = errors.Join(ctx.Err(), err)
+	inTime := stop()
+	if inTime && err == nil {
+		b.client = client
+		return nil
 	}
-	if err != nil {
-		if client != nil {
-			client.Close()
-		}
-		b.links.close()
-		if last := b.links.lastError(); last != nil && !errors.Is(last, errLinksClosed) {
-			if _, ok := rueidis.IsRedisErr(err); !ok {
-				err = last
-			}
-		}
-		return err
+	if client != nil {
+		client.Close()
 	}
-	b.client = client
-	return nil
+	b.links.close()
+	_, isReply := rueidis.IsRedisErr(err)
+	switch last := b.links.lastError(); {
+	case !inTime && errors.Is(ctx.Err(), context.Canceled):
+		return context.Cause(ctx)
+	case !inTime:
+		return b.links.late()
+	case !isReply && last != nil:
+		return last
+	}
+	return err
 }
 
 // key is where a task's document is, and the channel on which it is published.

@@ -30,12 +30,17 @@ func (s *settings) hint(err error) string {
 	if reply, ok := rueidis.IsRedisErr(err); ok {
 		return s.replyHint(reply.Error())
 	}
+	var late *lateError
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
+	case errors.As(err, &late) && s.tls != nil:
+		return "does the server speak TLS there, or is it redis:// rather than rediss://?"
+	case errors.As(err, &late):
+		return "are host, port and firewall right?"
 	case errors.As(err, &authority):
 		return "name the authority's PEM file with ssl_ca_certs"
 	case errors.As(err, &host):
@@ -55,7 +60,7 @@ func (s *settings) hint(err error) string {
 	case s.ended(err):
 		return "the server hung up"
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
-		return "no answer in time: are host, port and firewall right?"
+		return "no answer in time"
 	}
 	return ""
 }

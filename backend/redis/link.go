@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,9 +19,10 @@ type links struct {
 	life    context.Context
 	end     context.CancelFunc // ends life: dialing fails from then on
 
-	mu   sync.Mutex // guards what follows; not held while dialing
-	open map[*link]struct{}
-	last error // of the last failed dial: clearer than what the client makes of it
+	mu    sync.Mutex // guards what follows; not held while dialing
+	open  map[*link]struct{}
+	last  error  // of the last failed dial: clearer than what the client makes of it
+	doing string // what is waited for, for the error when time runs out
 }
 
 // A link is a connection that leaves links when it is closed.
@@ -47,6 +49,12 @@ func (l *links) dial(ctx context.Context, addr string, _ *net.Dialer, c *tls.Con
 	defer cancel()
 	defer context.AfterFunc(l.life, cancel)()
 	conn, err := l.connect(ctx, addr, c)
+	switch {
+	case err == nil:
+		l.note("logging in at " + cmp.Or(l.socket, addr))
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = l.late()
+	}
 	if l.life.Err() != nil {
 		if err == nil {
 			conn.Close()
@@ -71,6 +79,7 @@ func (l *links) dial(ctx context.Context, addr string, _ *net.Dialer, c *tls.Con
 }
 
 func (l *links) connect(ctx context.Context, addr string, c *tls.Config) (net.Conn, error) {
+	l.note("connecting to " + cmp.Or(l.socket, addr))
 	d := net.Dialer{KeepAliveConfig: probes, Control: boundUnacked}
 	if l.socket != "" {
 		return d.DialContext(ctx, "unix", l.socket)
@@ -84,6 +93,7 @@ func (l *links) connect(ctx context.Context, addr string, c *tls.Config) (net.Co
 		c = c.Clone()
 		c.ServerName = host
 	}
+	l.note("the TLS handshake with " + addr)
 	t := tls.Client(conn, c)
 	if err := t.HandshakeContext(ctx); err != nil {
 		conn.Close()
@@ -107,6 +117,26 @@ func (l *links) cut() {
 func (l *links) close() {
 	l.end()
 	l.cut()
+}
+
+func (l *links) note(doing string) {
+	l.mu.Lock()
+	l.doing = doing
+	l.mu.Unlock()
+}
+
+// A lateError says what had no end when the time to connect was up.
+type lateError struct {
+	doing string
+	limit time.Duration
+}
+
+func (e *lateError) Error() string { return fmt.Sprintf("%s took longer than %s", e.doing, e.limit) }
+
+func (l *links) late() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &lateError{l.doing, l.timeout}
 }
 
 func (l *links) lastError() error {
