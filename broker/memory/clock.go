@@ -41,6 +41,18 @@ func (q *queue) tick() {
 		q.space.deleteQueue(q, errUnused(q.name))
 		return
 	}
+	q.pass(now)
+	q.arm(now)
+}
+
+// pass does what is due by now. Whoever looks at what is ready calls it first, as the timer's function may have to wait
+// for the lock, or for its turn: an expired message is not delivered, however late the timer.
+func (q *queue) pass(now time.Time) {
+	if q.passing { // arrive dispatches, which comes here again: the loop below will see to it
+		return
+	}
+	q.passing = true
+	defer func() { q.passing = false }()
 	for len(q.due) > 0 && !q.due[0].at.After(now) {
 		it := q.due[0]
 		switch {
@@ -57,7 +69,13 @@ func (q *queue) tick() {
 			q.arrive(it, now)
 		}
 	}
-	q.arm(now)
+}
+
+// catchUp passes, without asking for the time when nothing waits for it.
+func (q *queue) catchUp() {
+	if len(q.due) > 0 {
+		q.pass(time.Now())
+	}
 }
 
 // touch starts the time anew after which an unused queue goes. A queue with consumers is in use.

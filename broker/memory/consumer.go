@@ -120,19 +120,20 @@ func (c *consumer) run() {
 
 // take waits for the next delivery, or for the loss of the queue; neither: the consumer has stopped.
 func (c *consumer) take() (*broker.Delivery, error) {
-	mu := &c.broker.space.mu
-	mu.Lock()
+	s := c.broker.space
+	s.mu.Lock()
 	for {
 		if c.stopped {
-			mu.Unlock()
+			s.unlock()
 			return nil, nil
 		}
 		if lost := c.lost; lost != nil {
 			c.lost = nil
-			mu.Unlock()
+			s.unlock()
 			return nil, lost
 		}
 		q := c.session.queue
+		q.catchUp()
 		if c.next == nil && q.ready > 0 && c.mayTake() {
 			c.claim(q.take())
 		}
@@ -140,16 +141,16 @@ func (c *consumer) take() (*broker.Delivery, error) {
 			d := &broker.Delivery{Queue: q.name, Redelivered: it.handed > 0, Deliveries: it.handed, Tag: c.nextTag, Settler: c.session}
 			it.handed++
 			c.next, c.idle = nil, false
-			mu.Unlock()
+			s.unlock()
 			d.Message = it.message.Message
 			d.Headers = it.message.table()
 			d.Body = d.Body[:len(d.Body):len(d.Body)] // appending to it must not reach the queue's copy
 			return d, nil
 		}
 		c.idle = true
-		mu.Unlock()
+		s.unlock()
 		<-c.wake
-		mu.Lock()
+		s.mu.Lock()
 	}
 }
 

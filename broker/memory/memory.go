@@ -162,6 +162,7 @@ func (b *Broker) Stat(ctx context.Context, queue string) (s broker.QueueStat, er
 	err = b.do(ctx, "stat", func() error {
 		q, err := b.queue(queue)
 		if err == nil {
+			q.catchUp()
 			s = broker.QueueStat{Name: queue, Ready: q.ready, Unsettled: q.unsettled, Consumers: len(q.consumers)}
 		}
 		return err
@@ -174,6 +175,7 @@ func (b *Broker) Purge(ctx context.Context, queue string) (n int, err error) {
 	err = b.do(ctx, "purge", func() error {
 		q, err := b.queue(queue)
 		if err == nil {
+			q.catchUp()
 			n = q.purge()
 		}
 		return err

@@ -29,6 +29,7 @@ type queue struct {
 	turn      int // whose turn among them it is
 
 	due     dues
+	passing bool      // pass is at work
 	unused  time.Time // when x-expires deletes it; zero: not now
 	timer   *time.Timer
 	timerAt time.Time // when the timer goes off; zero: it does not
@@ -160,6 +161,7 @@ func (q *queue) take() *item {
 
 // dispatch hands ready messages to idle consumers, in turn, until there are no more of either.
 func (q *queue) dispatch() {
+	q.catchUp()
 	for q.ready > 0 {
 		c := q.nextIdle()
 		if c == nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/protocol"
@@ -252,4 +253,25 @@ func TestSettlingWhatWasNeverDelivered(t *testing.T) {
 		}
 	}
 	d.ok(got.Ack())
+}
+
+// A consumer that finds an expired message before the timer does must not get it, and the message must die properly.
+func TestLateTimerDeliversNothingExpired(t *testing.T) {
+	d := newDesk(t)
+	d.queue("q", protocol.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
+	d.queue("dead", nil)
+	_, dead := d.consume(broker.Subscription{Queue: "dead"})
+	m := message("q", "late")
+	m.Properties.Expiration = "1"
+	d.ok(d.b.Publish(d.ctx, m))
+	d.b.space.mu.Lock()
+	q := d.b.space.queues["q"]
+	if q.timer != nil {
+		q.timer.Stop() // as late as can be
+	}
+	d.b.space.unlock()
+	time.Sleep(2 * time.Millisecond) // only the clock can make it expire
+	_, in := d.consume(broker.Subscription{Queue: "q"})
+	d.want(dead, "late")
+	d.none(in)
 }
