@@ -3,9 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,6 +17,7 @@ const postgresScheme = "postgres"
 // connection that listens once somebody watches.
 type postgres struct {
 	url     string // masked, for errors
+	lines   *lines
 	pool    *pool
 	writer  *writer
 	ear     *ear
@@ -41,20 +40,20 @@ func openPostgres(ctx context.Context, c backend.Config) (backend.Backend, error
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "umbel results"
 	}
-	// The kernel finds out that the other end is gone, within about a minute; nothing is sent to keep a connection busy.
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
-	cfg.DialFunc = dialer.DialContext
+	l := newLines()
+	cfg.DialFunc = l.dial
 	cfg.ConnectTimeout = c.ConnectTimeout
 
 	opening, cancel := bounded(ctx, c)
 	defer cancel()
-	d := &postgres{url: maskURL(c.URL), pool: newPool(cfg, n.connections, c.ConnectTimeout)}
+	d := &postgres{url: maskURL(c.URL), lines: l, pool: newPool(cfg, l, n.connections, c.ConnectTimeout)}
 	table := pgx.Identifier{n.table}
 	if n.schema != "" {
 		table = pgx.Identifier{n.schema, n.table}
 	}
 	if err := d.pool.do(opening, func(ctx context.Context, conn *pgx.Conn) error { return migratePostgres(ctx, conn, n) }); err != nil {
 		d.pool.close()
+		l.end()
 		return nil, openError(opening, d.url, cfg, err)
 	}
 	if ms := expiry(c.Expires); ms > 0 {
@@ -63,7 +62,7 @@ func openPostgres(ctx context.Context, c backend.Config) (backend.Backend, error
 	d.statements(table.Sanitize())
 	s := newStore(c)
 	d.writer = newWriter(d.pool, table.Sanitize(), channel(n), d.expires)
-	d.ear = &ear{cfg: cfg, channel: channel(n), timeout: c.ConnectTimeout, board: s.board, nudge: s.follower.nudge, log: c.Log, url: d.url}
+	d.ear = &ear{cfg: cfg, lines: l, channel: channel(n), timeout: c.ConnectTimeout, board: s.board, nudge: s.follower.nudge, log: c.Log, url: d.url}
 	return s.start(d), nil
 }
 
@@ -154,6 +153,7 @@ func (d *postgres) close() error {
 	ends.Go(d.writer.close)
 	ends.Wait()
 	d.pool.close()
+	d.lines.end()
 	return nil
 }
 

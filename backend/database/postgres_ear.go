@@ -17,6 +17,7 @@ import (
 // lost it comes back by itself, and everything that is watched is read again.
 type ear struct {
 	cfg     *pgx.ConnConfig
+	lines   *lines
 	channel string
 	timeout time.Duration
 	board   *watch.Board
@@ -67,7 +68,7 @@ func (e *ear) listen(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{e.channel}.Sanitize()); err != nil {
-		hangUp(conn)
+		e.lines.hangUp(conn)
 		return nil, err
 	}
 	return conn, nil
@@ -78,7 +79,7 @@ func (e *ear) run(ctx context.Context, conn *pgx.Conn, done chan struct{}) {
 	defer close(done)
 	for {
 		err := e.take(ctx, conn)
-		hangUp(conn)
+		e.lines.hangUp(conn)
 		if ctx.Err() != nil {
 			return
 		}

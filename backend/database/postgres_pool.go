@@ -19,13 +19,14 @@ type pool struct {
 	ctx    context.Context // ends with close: it interrupts everything under way
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	idle    []*pgx.Conn // the latest used last
-	closing []*pgx.Conn // broken; pgx may still be cleaning up behind them
+	lines *lines
+
+	mu   sync.Mutex
+	idle []*pgx.Conn // the latest used last
 }
 
-func newPool(cfg *pgx.ConnConfig, most int, timeout time.Duration) *pool {
-	p := &pool{cfg: cfg, timeout: timeout, slots: make(chan struct{}, most)}
+func newPool(cfg *pgx.ConnConfig, l *lines, most int, timeout time.Duration) *pool {
+	p := &pool{cfg: cfg, lines: l, timeout: timeout, slots: make(chan struct{}, most)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -85,21 +86,13 @@ func (p *pool) take(ctx context.Context) (conn *pgx.Conn, used bool, err error) 
 // give takes a connection back, or sees to the end of a broken one.
 func (p *pool) give(conn *pgx.Conn) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !conn.IsClosed() && p.ctx.Err() == nil {
 		p.idle = append(p.idle, conn)
+		p.mu.Unlock()
 		return
 	}
-	kept := p.closing[:0]
-	for _, c := range p.closing {
-		select {
-		case <-c.PgConn().CleanupDone():
-		default:
-			kept = append(kept, c)
-		}
-	}
-	clear(p.closing[len(kept):])
-	p.closing = append(kept, conn)
+	p.mu.Unlock()
+	p.lines.hangUp(conn)
 }
 
 // forget closes idle connections.
@@ -109,24 +102,17 @@ func (p *pool) forget() {
 	p.idle = nil
 	p.mu.Unlock()
 	for _, c := range idle {
-		hangUp(c)
+		p.lines.hangUp(c)
 	}
 }
 
-// close interrupts what is under way, waits for it, and closes every connection.
+// close interrupts what is under way, waits for it, and hangs up.
 func (p *pool) close() {
 	p.cancel()
 	for range cap(p.slots) {
 		p.slots <- struct{}{}
 	}
 	p.forget()
-	p.mu.Lock()
-	closing := p.closing
-	p.closing = nil
-	p.mu.Unlock()
-	for _, c := range closing {
-		hangUp(c)
-	}
 }
 
 // connect opens a connection within timeout.
@@ -138,18 +124,4 @@ func connect(ctx context.Context, cfg *pgx.ConnConfig, timeout time.Duration) (*
 		return nil, fmt.Errorf("connect: %w", context.Cause(ctx))
 	}
 	return conn, err
-}
-
-// hangUp says goodbye, which a dead connection may not hear, and leaves nothing of pgx behind.
-func hangUp(c *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	c.Close(ctx)
-	select {
-	case <-c.PgConn().CleanupDone():
-		return
-	case <-ctx.Done():
-	}
-	c.PgConn().Conn().Close() // ends whatever pgx is still waiting for
-	<-c.PgConn().CleanupDone()
 }
