@@ -32,14 +32,6 @@ type Config struct {
 	// Defaults to 128 MiB. Umbel's own: accept_decompressed_bytes.
 	AcceptDecompressedBytes int64 `setting:"accept_decompressed_bytes"`
 
-	// EnableUTC makes UTC the zone of "now" when Timezone is not set; off, it is the local zone. Defaults to true.
-	// Celery: enable_utc.
-	EnableUTC *bool `setting:"enable_utc"`
-
-	// Timezone is an IANA name such as "Europe/Berlin", used for naive times. Defaults to UTC, or to the local zone
-	// when EnableUTC is false. Celery: timezone.
-	Timezone string `setting:"timezone"`
-
 	// BrokerURL are the URLs of the broker, tried in order. Defaults to sqlite://umbel.db. Celery: broker_url.
 	BrokerURL []string `setting:"broker_url"`
 

@@ -3,7 +3,6 @@ package umbel
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/internal/setting"
@@ -35,11 +34,6 @@ func (c Config) Check() error {
 		}
 	}
 	c.checkFormats(&p)
-	if c.Timezone != "" {
-		if _, err := time.LoadLocation(c.Timezone); err != nil {
-			p.add("%s: %q is not a time zone: write an IANA name such as Europe/Berlin", c.place("timezone"), c.Timezone)
-		}
-	}
 	if c.BrokerUseSSL != nil {
 		if _, err := c.BrokerUseSSL.Config(); err != nil {
 			p.add("%s: %v", c.place("broker_use_ssl"), err)

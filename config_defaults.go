@@ -26,7 +26,6 @@ func (c Config) WithDefaults() Config {
 		c.ResultAcceptContent = c.AcceptContent
 	}
 	c.AcceptDecompressedBytes = cmp.Or(c.AcceptDecompressedBytes, codec.DefaultLimit)
-	c.EnableUTC = cmp.Or(c.EnableUTC, new(true))
 
 	if len(c.BrokerURL) == 0 && c.BrokerHost == "" {
 		c.BrokerURL = []string{embeddedURL}

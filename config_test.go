@@ -65,8 +65,6 @@ var samples = map[string]struct {
 	"accept_content":                          {"[json, yaml]", []string{"json", "yaml"}},
 	"result_accept_content":                   {"[json]", []string{"json"}},
 	"accept_decompressed_bytes":               {"1024", int64(1024)},
-	"enable_utc":                              {"false", new(false)},
-	"timezone":                                {"Europe/Berlin", "Europe/Berlin"},
 	"broker_url":                              {"[amqp://a//, amqp://b//]", []string{"amqp://a//", "amqp://b//"}},
 	"broker_transport":                        {"amqps", "amqps"},
 	"broker_host":                             {"h", "h"},
@@ -192,7 +190,7 @@ func TestNoLimitAndNever(t *testing.T) {
 func TestZeroConfigIsCelerysDefaultOnTheEmbeddedBroker(t *testing.T) {
 	c := Config{}.WithDefaults()
 	if c.BrokerURL[0] != "sqlite://umbel.db" || c.ResultBackend != "sqlite://umbel.db" || c.TaskDefaultQueue != "celery" ||
-		c.TaskDefaultExchange != "celery" || !*c.TaskCreateMissingQueues || !*c.EnableUTC || c.WorkerConcurrency != runtime.GOMAXPROCS(0) ||
+		c.TaskDefaultExchange != "celery" || !*c.TaskCreateMissingQueues || c.WorkerConcurrency != runtime.GOMAXPROCS(0) ||
 		c.WorkerPrefetchMultiplier != 4 || c.ResultExpires != 24*time.Hour || c.TaskAcksLate || !*c.TaskAcksOnFailure {
 		t.Errorf("defaults are %+v", c)
 	}
@@ -244,7 +242,7 @@ func TestMissingBrokerIsSaidAndInProductionAnError(t *testing.T) {
 
 func TestCheckReportsEverythingWithItsPlace(t *testing.T) {
 	_, err := loadText(t, `accept_content: [json, pickle]
-timezone: Mars/Olympus
+task_queue_max_priority: null
 broker_use_ssl: {ca_certs: /nosuch.pem}
 broker_host: h
 broker_url: amqp://a//
@@ -256,10 +254,9 @@ worker_prefetch_multiplier: 4000
 		t.Fatal("loaded")
 	}
 	for _, want := range []string{
-		"settings: 7 problems\n",
+		"settings: 6 problems\n",
 		"\n  umbel.yaml:4: broker_host: broker_url is set as well",
 		"\n  umbel.yaml:1: accept_content: ",
-		"\n  umbel.yaml:2: timezone: \"Mars/Olympus\" is not a time zone",
 		"\n  umbel.yaml:3: broker_use_ssl: read authorities to trust: open /nosuch.pem",
 		"\n  umbel.yaml:6: task_serializer: ",
 		"\n  umbel.yaml:7: task_compression: ",
@@ -373,6 +370,6 @@ func ExampleLoadConfig() {
 	fmt.Println(err)
 	// Output:
 	// settings: 2 problems
-	//   UMBEL_WORKER_CONCURENCY: unknown setting: did you mean UMBEL_WORKER_CONCURRENCY?
 	//   UMBEL_RESULT_EXPIRES: result_expires: "a while" is not a time: write seconds, or a duration such as 90s, 15m or 24h
+	//   UMBEL_WORKER_CONCURENCY: unknown setting: did you mean UMBEL_WORKER_CONCURRENCY?
 }

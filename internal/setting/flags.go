@@ -11,7 +11,7 @@ func LoadFlags(flags map[string]string) (*Settings, error) {
 		}
 	}
 	if len(l.problems) > 0 {
-		return nil, &Error{Problems: l.problems}
+		return nil, &Error{Problems: byPlace(l.problems)}
 	}
 	out.Warnings = l.warnings
 	return out, nil

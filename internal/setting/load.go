@@ -65,7 +65,7 @@ func Load(s Sources) (*Settings, error) {
 		}
 	}
 	if len(l.problems) > 0 {
-		return nil, &Error{Problems: l.problems}
+		return nil, &Error{Problems: byPlace(l.problems)}
 	}
 	out.Warnings = l.warnings
 	return out, nil
@@ -128,22 +128,27 @@ func (l *loader) read(out *Settings, s *Setting, w written) {
 		l.problems = append(l.problems, r.problems...)
 	}
 	place := w.node.Place
-	if !w.node.null() {
-		switch s.Class {
-		case Refused:
-			l.problem(place, w.spelt, "%s", s.Why)
-			return
-		case Accepted:
-			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s has no effect: %s", place, w.spelt, s.Why))
-		case Later:
-			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s has no effect yet", place, w.spelt))
-		}
+	if s.Class == Refused && !w.node.null() {
+		l.problem(place, w.spelt, "%s", s.Why)
+		return
 	}
 	r := reader{setting: s, spelt: w.spelt}
 	v := r.value(w.node)
 	l.problems = append(l.problems, r.problems...)
 	l.warnings = append(l.warnings, r.warnings...)
 	out.Values[s.Name] = Value{Setting: s, Value: v, Place: place}
+	switch {
+	case v == nil:
+	case s.Class == Accepted:
+		l.warnings = append(l.warnings, fmt.Sprintf("%s: %s has no effect: %s", place, w.spelt, s.Why))
+	case s.Class == Later && !s.idle(v):
+		l.warnings = append(l.warnings, fmt.Sprintf("%s: %s has no effect yet", place, w.spelt))
+	}
+}
+
+// idle reports whether a value says what happens anyway: what is off by default and not built yet is off.
+func (s *Setting) idle(v any) bool {
+	return v == s.Idle || v == false && s.Celery == "False"
 }
 
 // value reads a node by its setting: those that need more than their type, first.

@@ -1,7 +1,9 @@
 package setting
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,6 +44,24 @@ func (p Problem) String() string {
 		return p.Place.String() + ": " + p.Text
 	}
 	return p.Place.String() + ": " + p.Setting + ": " + p.Text
+}
+
+// byPlace orders problems as a reader meets them: down the file, then variables, then flags.
+func byPlace(problems []Problem) []Problem {
+	rank := func(p Place) int {
+		switch {
+		case p.Flag != "":
+			return 2
+		case p.Variable != "":
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(rank(a.Place)-rank(b.Place), a.Place.Line-b.Place.Line, a.Place.Col-b.Place.Col,
+			strings.Compare(a.Place.Variable, b.Place.Variable), strings.Compare(a.Place.Flag, b.Place.Flag))
+	})
+	return problems
 }
 
 // Error is every problem that was found.

@@ -64,6 +64,11 @@ func (r *reader) read(n *Node) any {
 			return n.Text
 		}
 		r.want(n, "a rate: write a number of tasks per second, or with /s, /m or /h, such as 100/m")
+	case Zone:
+		if _, err := time.LoadLocation(n.Text); n.scalar() && n.Kind != Boolean && n.Text != "" && err == nil {
+			return n.Text
+		}
+		r.want(n, "a time zone: write an IANA name such as Europe/Berlin")
 	case Texts:
 		if list, ok := r.texts(n); ok {
 			return list

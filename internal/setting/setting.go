@@ -12,6 +12,7 @@ type Setting struct {
 	Doc     string // what it does, one or two sentences
 	Secret  bool   // the whole value is never shown
 	OneOf   []string
+	Idle    any     // Later: a value that says what happens anyway, so that the log need not say that it has no effect
 	Min     float64 // numbers and times must not be below; 0 by default, Unbounded for none
 	Max     float64 // and not above; 0 for no bound
 	Own     bool    // Umbel's own, unknown to Celery
@@ -53,6 +54,7 @@ const (
 	Float                // float64
 	Seconds              // time.Duration; 0 stays 0
 	Rate                 // string such as "100/m"
+	Zone                 // string: an IANA name
 	Texts                // []string
 	URL                  // string
 	URLs                 // []string, written as a list or separated by ";"
@@ -66,7 +68,7 @@ const (
 )
 
 func (t Type) String() string {
-	return [...]string{"text", "true or false", "whole number", "number", "seconds", "rate", "list of text", "URL",
+	return [...]string{"text", "true or false", "whole number", "number", "seconds", "rate", "time zone", "list of text", "URL",
 		"URL or list of URLs", "map", "true, false or map", "map or list of maps", "map or list of maps", "map",
 		"1, 2, transient or persistent", "any"}[t]
 }
