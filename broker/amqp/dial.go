@@ -21,10 +21,9 @@ func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
 	if fail != nil {
 		return nil, fail
 	}
-	deadline, _ := ctx.Deadline()
-	_ = conn.SetDeadline(deadline)
 	t := newTransport(conn)
-	// A context that ends early cuts the handshake: the library has no other way to be interrupted.
+	// The end of ctx cuts the handshake: the library has no other way to be interrupted. No deadline is set beside it,
+	// or either could come first and be taken for a server that hung up.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 
 	client := clientProperties(l.broker.config.Name, l.role)

@@ -40,7 +40,7 @@ func TestOpenTellsWhatIsWrongAndWhatToDo(t *testing.T) {
 		{"filtered port", "amqp://me:sekrit@" + filteredPort(t) + "/", nil, "dial", []string{"no answer within 500ms", "firewall"}},
 		{"silent port", strings.Replace(r.URLAt("amqp", frozen.Addr()), "guest:guest", "me:sekrit", 1), nil, "amqp handshake", []string{"no answer within 500ms"}},
 		{"port that hangs up", "amqp://me:sekrit@" + rudePort(t, "") + "/", nil, "amqp handshake", []string{"hung up before a greeting"}},
-		{"management port", "amqp://me:sekrit@" + r.HTTPAddr(), nil, "amqp handshake", []string{"speaks HTTP", "management port"}},
+		{"management port", "amqp://me:sekrit@" + rudePort(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), nil, "amqp handshake", []string{"speaks HTTP", "management port"}},
 		{"other AMQP", "amqp://me:sekrit@" + rudePort(t, "AMQP\x03\x01\x00\x00"), nil, "amqp handshake", []string{"another version of AMQP"}},
 		{"plain scheme at a TLS port", strings.Replace(r.URLAt("amqp", r.TLSAddr()), "guest:guest", "me:sekrit", 1), nil, "amqp handshake", []string{"speaks TLS", "amqps"}},
 		{"TLS scheme at a plain port", strings.Replace(r.URLAt("amqps", r.Addr()), "guest:guest", "me:sekrit", 1), trusting, "tls handshake", []string{"does not speak TLS", "scheme amqp"}},
