@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/internal/setting"
 )
 
 // publishTimeout bounds a send whose context has no deadline: long enough for a broker's restart, not for ever.
@@ -238,13 +240,11 @@ func (c *Config) BackendConfig() (bc backend.Config, ok bool, err error) {
 	bc = backend.Config{URL: c.ResultBackend, Expires: c.ResultExpires, Serializer: c.ResultSerializer, Accept: accept,
 		Options: c.ResultBackendTransportOptions, Persistent: c.ResultPersistent, ConnectTimeout: c.RedisSocketConnectTimeout,
 		Settings: map[string]any{}}
-	if err := c.redisSettings(bc.Settings); err != nil {
-		return backend.Config{}, false, err
-	}
+	c.redisSettings(bc.Settings)
 	return bc, true, nil
 }
 
-func (c *Config) redisSettings(s map[string]any) error {
+func (c *Config) redisSettings(s map[string]any) {
 	put := func(name string, v any, isSet bool) {
 		if isSet {
 			s[name] = v
@@ -259,13 +259,8 @@ func (c *Config) redisSettings(s map[string]any) error {
 	put("socket_timeout", c.RedisSocketTimeout, c.RedisSocketTimeout != 0)
 	put("client_name", c.RedisClientName, c.RedisClientName != "")
 	if c.RedisBackendUseSSL != nil && !c.RedisBackendUseSSL.Off {
-		t, err := c.RedisBackendUseSSL.Config()
-		if err != nil {
-			return fmt.Errorf("redis_backend_use_ssl: %w", err)
-		}
-		s["tls"] = t
+		s["use_ssl"] = setting.TLSOptions(*c.RedisBackendUseSSL).Plain(true)
 	}
-	return nil
 }
 
 // brokerURLs completes the list: old-style host settings, a virtual host that overrides, TLS asked for by setting.
@@ -285,29 +280,39 @@ func (c *Config) brokerURLs() ([]string, error) {
 	}
 	out := make([]string, 0, len(urls))
 	for _, u := range urls {
-		for one := range strings.SplitSeq(u, ";") {
-			if one = strings.TrimSpace(one); one != "" {
-				out = append(out, c.completeURL(one))
-			}
+		u, err := c.completeURL(strings.TrimSpace(u))
+		if err != nil {
+			return nil, err
 		}
-	}
-	if len(out) == 0 {
-		return nil, errors.New("broker_url is empty")
+		out = append(out, u)
 	}
 	return out, nil
 }
 
-func (c *Config) completeURL(u string) string {
+func (c *Config) completeURL(u string) (string, error) {
+	if u == "" {
+		return "", errors.New("broker_url: one of the URLs is empty")
+	}
 	if !strings.Contains(u, "://") {
 		u = c.BrokerTransport + "://" + u
 	}
-	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
-		for _, plain := range []string{"amqp://", "pyamqp://"} {
-			if strings.HasPrefix(strings.ToLower(u), plain) {
-				u = "amqps://" + u[len(plain):]
-				break
-			}
+	scheme, rest, _ := strings.Cut(u, "://")
+	if strings.EqualFold(scheme, "amqp") || strings.EqualFold(scheme, "pyamqp") {
+		if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
+			scheme = "amqps"
 		}
 	}
-	return u
+	if c.BrokerVHost != "" {
+		authority, query := rest, ""
+		if i := strings.IndexByte(rest, '?'); i >= 0 {
+			authority, query = rest[:i], rest[i:]
+		}
+		// The path begins after the credentials, which may hold slashes that were not escaped.
+		start := strings.LastIndexByte(authority, '@') + 1
+		if i := strings.IndexByte(authority[start:], '/'); i >= 0 {
+			authority = authority[:start+i]
+		}
+		rest = authority + "/" + url.PathEscape(c.BrokerVHost) + query
+	}
+	return scheme + "://" + rest, nil
 }

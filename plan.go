@@ -23,6 +23,9 @@ func (a *App) ready() (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
 	accept, err := codec.NewAccept(c.AcceptContent...)
 	if err != nil {
 		return nil, err
