@@ -126,6 +126,20 @@ var declaring = []test{
 		e.gone(q.Name)
 	}},
 
+	{"an auto-delete exchange goes with its last binding", func(e *env) {
+		x := broker.Exchange{Name: e.name("auto"), Type: broker.Fanout, Durable: true, AutoDelete: true}
+		one, two := e.lasting("one", nil), e.lasting("two", nil)
+		e.declare(broker.Topology{
+			Exchanges: []broker.Exchange{x}, Queues: []broker.Queue{one, two},
+			Bindings: []broker.Binding{{Source: x.Name, Queue: one.Name}, {Source: x.Name, Queue: two.Name}},
+		})
+		e.publish(routed(x.Name, "", "to both"))
+		e.ok(e.b.Delete(e.ctx, broker.Topology{Queues: []broker.Queue{one}}))
+		e.publish(routed(x.Name, "", "to the one left"))
+		e.ok(e.b.Delete(e.ctx, broker.Topology{Queues: []broker.Queue{two}}))
+		e.refused(e.b.Publish(e.ctx, routed(x.Name, "", "to nobody")), broker.NoExchange)
+	}},
+
 	{"an exclusive queue goes with its broker", func(e *env) {
 		owner := e.another()
 		q := broker.Queue{Name: e.name("own"), Exclusive: true}

@@ -7,7 +7,7 @@
 //
 // The URL names a space: brokers opened as memory://shop in one process share its queues, as separate processes share a
 // server's; memory:// without a name is a space of its own. A space is gone, with its messages, when its last broker is
-// closed. Nothing survives the process.
+// closed. Nothing survives the process, and only x-max-length and x-max-length-bytes bound what a queue holds.
 //
 // It waits on package time and channels alone, so all of it runs inside testing/synctest; a space must then be opened and
 // closed within the bubble that uses it.

@@ -61,8 +61,11 @@ func (r *rules) read(name string, v any) error {
 	}
 	word := func(known ...string) (string, error) {
 		s, ok := v.(string)
-		if !ok || len(known) > 0 && !slices.Contains(known, s) {
-			return "", fmt.Errorf("argument %s is %v (%T): it must be a text%s", name, v, v, strings.TrimSuffix(" of "+strings.Join(known, ", "), " of "))
+		switch {
+		case !ok:
+			return "", fmt.Errorf("argument %s is %v (%T): it must be a text", name, v, v)
+		case len(known) > 0 && !slices.Contains(known, s):
+			return "", fmt.Errorf("argument %s is %q: it must be one of %s", name, s, strings.Join(known, ", "))
 		}
 		return s, nil
 	}

@@ -1,9 +1,6 @@
 package routing
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Exchange types a Graph routes. The words are AMQP's.
 const (
@@ -194,6 +191,3 @@ func (r *route) follow(from string, b Binding) {
 		r.waiting = append(r.waiting, b.Exchange)
 	}
 }
-
-// Exchanges returns the names of all exchanges, sorted.
-func (g *Graph) Exchanges() []string { return slices.Sorted(maps.Keys(g.exchanges)) }
