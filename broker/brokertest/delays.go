@@ -53,7 +53,10 @@ var delays = []test{
 		e.delaying()
 		q := e.queue(nil)
 		in := e.consume(broker.Subscription{Queue: q})
-		e.publish(later(q, 240*time.Millisecond, "third"), later(q, 80*time.Millisecond, "first"), later(q, 160*time.Millisecond, "second"))
+		batch := []*broker.Message{later(q, 600*time.Millisecond, "third"), later(q, 200*time.Millisecond, "first"), later(q, 400*time.Millisecond, "second")}
+		if errs := e.b.PublishBatch(e.ctx, batch); errs != nil {
+			e.Fatalf("PublishBatch: %v", errs)
+		}
 		in.expect("first", "second", "third")
 	}},
 
@@ -69,8 +72,8 @@ var delays = []test{
 		e.delaying()
 		q := e.queue(nil)
 		in := e.consume(broker.Subscription{Queue: q})
-		e.publish(later(q, 300*time.Millisecond, "later"))
-		if s, err := e.b.Stat(e.ctx, q); err != nil || s.Ready != 0 || s.Unsettled > 0 {
+		e.publish(later(q, 300*time.Millisecond, "later"), later(q, time.Hour, "much later"))
+		if s, err := e.b.Stat(e.ctx, q); err != nil || s.Ready != 0 {
 			e.Errorf("Stat: %+v, %v; want nothing ready", s, err)
 		}
 		if n, err := e.b.Purge(e.ctx, q); n != 0 || err != nil {

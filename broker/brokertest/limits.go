@@ -63,9 +63,9 @@ var limits = []test{
 	}},
 
 	{"a queue in use does not delete itself", func(e *env) {
-		q := e.limited(protocol.Table{"x-expires": int32(400)})
+		q := e.limited(protocol.Table{"x-expires": int32(1000)})
 		in := e.consume(broker.Subscription{Queue: q})
-		short := e.limited(protocol.Table{"x-expires": int32(500)})
+		short := e.limited(protocol.Table{"x-expires": int32(1100)})
 		e.unroutable(short) // which was declared later, to live longer
 		e.put(q, "x")
 		in.expect("x")
