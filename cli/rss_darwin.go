@@ -1,0 +1,3 @@
+package cli
+
+const rssUnit = 1 // getrusage counts bytes

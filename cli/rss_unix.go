@@ -1,0 +1,5 @@
+//go:build unix && !darwin
+
+package cli
+
+const rssUnit = 1024 // getrusage counts KiB

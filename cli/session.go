@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/broker"
+)
+
+// settings loads the settings and puts them in force; flags are those of the command itself. It returns them as they
+// were given, without defaults.
+func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
+	if p.given != nil {
+		return p.given, nil
+	}
+	file, note := p.global.settingsFile()
+	if note != "" && !p.global.quiet {
+		fmt.Fprintln(p.Err, note)
+	}
+	all := p.global.flags()
+	maps.Copy(all, flags)
+	c, err := p.app.Load(umbel.LoadOptions{File: file, Flags: all})
+	if err != nil {
+		return nil, &fault{code: exitConfig, err: err}
+	}
+	p.given = &c
+	return p.given, nil
+}
+
+// prepare loads the settings for a command that connects and ends soon: only warnings are logged.
+func (p *program) prepare() error {
+	c, err := p.settings(nil)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if p.global.quiet {
+		level = levelCritical
+	} else if embedded(c) {
+		fmt.Fprintln(p.Err, "broker_url is not set: using the embedded broker sqlite://umbel.db")
+	}
+	p.app.SetLogger(slog.New(textHandler(p.Err, level, p.ink.on)))
+	return nil
+}
+
+// embedded reports whether nobody has said which broker to use.
+func embedded(c *umbel.Config) bool { return len(c.BrokerURL) == 0 && c.BrokerHost == "" }
+
+// connect opens the broker.
+func (p *program) connect(ctx context.Context) (broker.Broker, error) {
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	b, err := p.app.Broker(ctx)
+	return b, connectFault(err)
+}
+
+// connectFault tells settings that cannot be right from a broker that does not answer.
+func connectFault(err error) error {
+	var open *broker.OpenError
+	if err == nil || errors.As(err, &open) || code(err) != exitFailure {
+		return err
+	}
+	return &fault{code: exitConfig, err: err}
+}
+
+// results opens the result store.
+func (p *program) results(ctx context.Context) (backend.Backend, error) {
+	if _, err := p.connect(ctx); err != nil {
+		return nil, err
+	}
+	b, err := p.app.Backend(ctx)
+	return b, unavailable(err)
+}

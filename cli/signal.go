@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+
+	"github.com/umbel-go/umbel/worker"
+)
+
+// A steersman turns signals into the stages of one worker's shutdown.
+//
+//	SIGTERM, SIGINT   warm; once more: cold; once more: out
+//	SIGQUIT           cold; once more: out. So is SIGTERM where REMAP_SIGTERM=SIGQUIT (Celery on Heroku)
+//	SIGHUP            the log file is begun anew; without one: as SIGTERM
+//	SIGUSR1           the stacks of all goroutines go to the log
+type steersman struct {
+	worker *worker.Worker
+	log    *slog.Logger
+	file   *logFile // nil: the log goes to standard error
+	exit   func(code int)
+	remap  bool // SIGTERM is SIGQUIT
+}
+
+// steer listens until the returned function is called.
+func (s *steersman) steer() (stop func()) {
+	heard := make(chan os.Signal, 8) // a person's fingers are slower
+	var wanted []os.Signal
+	for _, sig := range slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals) {
+		if !signal.Ignored(sig) { // nohup
+			wanted = append(wanted, sig)
+		}
+	}
+	signal.Notify(heard, wanted...)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case sig := <-heard:
+				s.obey(sig)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(heard)
+		close(done)
+		<-ended
+	}
+}
+
+func (s *steersman) obey(sig os.Signal) {
+	quit := slices.Contains(quitSignals, sig) || s.remap && sig == termSignals[0] && len(quitSignals) > 0
+	switch {
+	case slices.Contains(stackSignals, sig):
+		stacks := make([]byte, 1<<20)
+		s.log.Warn("stacks of all goroutines", "signal", sig.String(), "stacks", string(stacks[:runtime.Stack(stacks, true)]))
+	case slices.Contains(reopenSignals, sig) && s.file != nil:
+		if err := s.file.reopen(); err != nil {
+			s.log.Error("cannot begin the log file anew; going on with the old one", "file", s.file.path, "error", err)
+			return
+		}
+		s.log.Info("log file begun anew", "file", s.file.path)
+	case s.worker.Stage() >= worker.Cold:
+		s.log.Error("worker: out, tasks or not", "signal", sig.String())
+		s.exit(exitFailure)
+	case quit || s.worker.Stage() == worker.Warm:
+		s.log.Warn("worker: cold shutdown begins: running tasks are cancelled", "signal", sig.String())
+		s.worker.Stop(worker.Cold)
+	default:
+		s.log.Info("worker: warm shutdown begins: running tasks finish; once more for a cold one", "signal", sig.String())
+		s.worker.Stop(worker.Warm)
+	}
+}

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/worker"
+)
+
+// workerFlags are the options of worker that are not settings.
+type workerFlags struct {
+	queues, exclude []string
+	nodename        string
+	logFile         string
+	pidFile         string
+	jsonLog         bool
+	purge           bool
+	settings        settingFlags
+	empty           emptyFlags
+	detach          bool
+	autoscale       string
+}
+
+func (p *program) workerCommand() *cobra.Command {
+	f := &workerFlags{}
+	cmd := &cobra.Command{
+		Use:   "worker [SETTING=VALUE]...",
+		Short: "run tasks",
+		Long: `Run tasks until told to stop.
+
+SIGTERM or Ctrl-C stops warmly: nothing more is taken, running tasks finish.
+Once more stops coldly: running tasks are cancelled, and late-acked ones go back
+to their queue. Once more leaves at once. SIGQUIT stops coldly. SIGHUP begins
+the log file anew. SIGUSR1 logs what every goroutine does.
+
+Arguments such as task_acks_late=true override settings.`,
+		Example: `umbel worker -Q high_priority --concurrency=8 -n high@%h
+umbel worker -l debug worker_prefetch_multiplier=1`,
+		RunE: func(cmd *cobra.Command, args []string) error { return p.runWorker(cmd, f, args) },
+	}
+	fl := cmd.Flags()
+	fl.StringSliceVarP(&f.queues, "queues", "Q", nil, "queue `NAMES` to consume, with commas between them")
+	fl.StringSliceVarP(&f.exclude, "exclude-queues", "X", nil, "queue `NAMES` to leave out of the configured ones")
+	f.settings.add(fl, "concurrency", "c", "worker_concurrency", "`NUMBER` of tasks that run at once; defaults to the number of CPUs")
+	f.settings.add(fl, "prefetch-multiplier", "", "worker_prefetch_multiplier", "messages held for each of them: `NUMBER`, default 4; 0 is no limit")
+	fl.StringVarP(&f.nodename, "hostname", "n", "", "node `NAME`; %h host, %n its first part, %d its domain, %i 0")
+	f.settings.add(fl, "loglevel", "l", "worker_loglevel", "lowest `LEVEL` that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL or FATAL; default INFO")
+	fl.StringVarP(&f.logFile, "logfile", "f", "", "log to this `FILE`; %n and %h are the node name's halves, %p is all of it")
+	fl.BoolVar(&f.jsonLog, "json-logs", false, "log one JSON object per line")
+	fl.StringVar(&f.pidFile, "pidfile", "", "keep the process id in this `FILE`; refuse to start when it is taken")
+	fl.BoolVar(&f.purge, "purge", false, "empty the queues first, without asking")
+	fl.BoolVar(&f.purge, "discard", false, "")
+	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine, or solo for one task at a time; prefork, threads, gevent and eventlet are taken for goroutine")
+	fl.StringVar(&f.autoscale, "autoscale", "", "`MAX,MIN` tasks at once; goroutines come and go with the load, so this is --concurrency MAX")
+	f.settings.add(fl, "time-limit", "", "task_time_limit", "hard time limit of tasks, in `SECONDS`")
+	f.settings.add(fl, "soft-time-limit", "", "task_soft_time_limit", "soft time limit of tasks, in `SECONDS`")
+	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "")
+	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "")
+	f.settings.add(fl, "statedb", "S", "worker_state_db", "")
+	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "")
+	f.settings.addSwitch(fl, "events", "", "worker_send_task_events", "")
+	f.settings.addSwitch(fl, "disable-prefetch", "", "worker_disable_prefetch", "")
+	fl.BoolVarP(&f.detach, "detach", "D", false, "")
+	for _, name := range []string{"discard", "max-tasks-per-child", "max-memory-per-child", "statedb", "task-events", "events", "disable-prefetch", "detach"} {
+		_ = fl.MarkHidden(name)
+	}
+	f.empty.add(fl)
+	p.completeQueues(cmd, "queues", "exclude-queues")
+	p.completeWords(cmd, "loglevel", "debug", "info", "warning", "error", "critical", "fatal")
+	p.completeWords(cmd, "pool", "goroutine", "solo")
+	return cmd
+}
+
+func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) error {
+	if f.detach {
+		return misuse(cmd, "--detach: a worker does not leave its terminal by itself: start it from systemd or a container, or with nohup and &")
+	}
+	if len(f.queues) > 0 && len(f.exclude) > 0 {
+		return misuse(cmd, "--queues and --exclude-queues were both given: give one")
+	}
+	settings, err := f.settings.values(cmd, args, f.autoscale)
+	if err != nil {
+		return err
+	}
+	if f.jsonLog {
+		settings["worker_log_json"] = "true"
+	}
+	given, err := p.settings(settings)
+	if err != nil {
+		return err
+	}
+	c := given.WithDefaults()
+	node, err := worker.Nodename(f.nodename)
+	if err != nil {
+		return misuse(cmd, "%w", err)
+	}
+	log, file, err := p.workerLog(&c, f, node)
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		defer file.close()
+	}
+	p.app.SetLogger(log)
+	if f.pidFile != "" {
+		path, err := nodePath(f.pidFile, node)
+		if err != nil {
+			return misuse(cmd, "--pidfile: %w", err)
+		}
+		release, err := claimPidFile(path)
+		if err != nil {
+			return &fault{code: exitCantCreate, err: err}
+		}
+		defer release()
+	}
+	defer tuneMemory()()
+	return p.work(cmd.Context(), f, given, node, log, file)
+}
+
+// work runs the worker to its end.
+func (p *program) work(ctx context.Context, f *workerFlags, given *umbel.Config, node string, log *slog.Logger, file *logFile) error {
+	queues, err := p.workerQueues(f)
+	if err != nil {
+		return &fault{code: exitConfig, err: err}
+	}
+	c := given.WithDefaults()
+	if !p.global.quiet && !c.WorkerLogJSON && file == nil {
+		p.banner(&c, node, queues)
+	}
+	for _, w := range given.Warnings() {
+		log.Warn(w)
+	}
+	f.empty.warn(log)
+	p.warnQueues(f, log)
+	if f.purge {
+		if err := p.purgeFirst(ctx, queues, log); err != nil {
+			return err
+		}
+	}
+	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, Log: log})
+	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
+	stop := s.steer()
+	err = w.Run(ctx)
+	stop()
+	switch {
+	case err != nil:
+		var open *broker.OpenError
+		if errors.As(err, &open) {
+			return &fault{code: exitUnavailable, err: err}
+		}
+		return err
+	case w.Stage() >= worker.Cold:
+		return &fault{code: exitFailure} // as Celery's: the log has told of each task that was cut short
+	}
+	return nil
+}
+
+// workerLog makes the worker's log: where --logfile says, else on standard error.
+func (p *program) workerLog(c *umbel.Config, f *workerFlags, node string) (*slog.Logger, *logFile, error) {
+	var out io.Writer = p.Err
+	var file *logFile
+	colour := p.ink.on
+	if c.WorkerLogColor != nil {
+		colour = *c.WorkerLogColor && !p.global.noColor
+	}
+	if f.logFile != "" {
+		path, err := nodePath(f.logFile, node)
+		if err != nil {
+			return nil, nil, &fault{code: exitUsage, err: fmt.Errorf("--logfile: %w", err)}
+		}
+		if file, err = openLogFile(path); err != nil {
+			return nil, nil, &fault{code: exitCantCreate, err: fmt.Errorf("open log file: %w", err)}
+		}
+		out, colour = file, false
+	}
+	level := levels[strings.ToLower(c.WorkerLogLevel)]
+	if c.WorkerLogJSON {
+		return slog.New(jsonHandler(out, level)), file, nil
+	}
+	return slog.New(textHandler(out, level, colour)), file, nil
+}
+
+// workerQueues are the queues that the worker will consume.
+func (p *program) workerQueues(f *workerFlags) ([]string, error) {
+	if len(f.queues) > 0 {
+		for _, name := range f.queues {
+			if _, err := p.app.QueueNamed(name); err != nil {
+				return nil, err
+			}
+		}
+		return f.queues, nil
+	}
+	plans, err := p.app.Queues()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, q := range plans {
+		if !contains(f.exclude, q.Name) {
+			names = append(names, q.Name)
+		}
+	}
+	return names, nil
+}
+
+// warnQueues tells of queues named by -Q that no setting names, and that look like one that a setting does.
+func (p *program) warnQueues(f *workerFlags, log *slog.Logger) {
+	known, err := p.knownQueues()
+	if err != nil {
+		return // the worker will say so
+	}
+	for _, name := range f.queues {
+		if near := nearest(name, known); !contains(known, name) && near != "" {
+			log.Warn("queue of -Q is in no setting, and is made; did you mean another?", "queue", name, "nearest", near)
+		}
+	}
+}
+
+func (p *program) purgeFirst(ctx context.Context, queues []string, log *slog.Logger) error {
+	b, err := p.app.Broker(ctx)
+	if err != nil {
+		return connectFault(err)
+	}
+	for _, q := range queues {
+		n, err := b.Purge(ctx, q)
+		if err != nil && !errors.Is(err, broker.ErrNoQueue) {
+			return fmt.Errorf("purge queue %q: %w", q, err)
+		}
+		log.Info("purged", "queue", q, "messages", n)
+	}
+	return nil
+}
