@@ -26,6 +26,7 @@ type App struct {
 	oid    string // names this process in reply_to when no backend does
 	hooks  hooks  // written before the app is used, only read after
 	eager  atomic.Bool
+	plan   atomic.Pointer[plan] // nil until the settings are needed; stored with mu held
 	link   atomic.Pointer[link] // nil until connected
 	taker  atomic.Pointer[func(context.Context, *broker.Message) error]
 
@@ -34,7 +35,6 @@ type App struct {
 	funcs  []RouteFunc
 	config *Config // nil until loaded; defaults filled in
 	log    *slog.Logger
-	plan   *plan // nil until the settings are needed
 
 	opening sync.Mutex // held while connecting; guards closed
 	closed  bool
@@ -148,7 +148,7 @@ func (a *App) Tasks() []*Definition {
 func (a *App) Configure(c Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.plan != nil {
+	if a.plan.Load() != nil {
 		return errors.New("configure: the app has begun to use its settings")
 	}
 	c = c.WithDefaults()

@@ -209,6 +209,21 @@ type Config struct {
 	// Celery: task_acks_on_failure.
 	TaskAcksOnFailure *bool `setting:"task_acks_on_failure"`
 
+	// TaskAcksOnTimeout is the same for hard time limits alone. Defaults to TaskAcksOnFailureOrTimeout.
+	// Celery: task_acks_on_timeout.
+	TaskAcksOnTimeout *bool `setting:"task_acks_on_timeout"`
+
+	// TaskSoftTimeLimit cancels the context of a task that runs longer. Defaults to 0: none.
+	// Celery: task_soft_time_limit.
+	TaskSoftTimeLimit time.Duration `setting:"task_soft_time_limit"`
+
+	// TaskTimeLimit fails a task that runs longer. Defaults to 0: none. Celery: task_time_limit.
+	TaskTimeLimit time.Duration `setting:"task_time_limit"`
+
+	// TaskAlwaysEager runs registered tasks in the caller and sends nothing: for tests. Defaults to false.
+	// Celery: task_always_eager.
+	TaskAlwaysEager bool `setting:"task_always_eager"`
+
 	// TaskIgnoreResult stores no results unless a task says otherwise. Defaults to false. Celery: task_ignore_result.
 	TaskIgnoreResult bool `setting:"task_ignore_result"`
 

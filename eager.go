@@ -8,6 +8,18 @@ import (
 	"github.com/umbel-go/umbel/protocol"
 )
 
+// isEager reports whether registered tasks run in the caller: App.Eager or task_always_eager says so.
+func (a *App) isEager() (bool, error) {
+	if a.eager.Load() {
+		return true, nil
+	}
+	p, err := a.ready()
+	if err != nil {
+		return false, err
+	}
+	return p.config.TaskAlwaysEager, nil
+}
+
 // sendEager runs a task in the caller: encoded and decoded as on its way to a worker, so that what would not survive the
 // wire does not pass a test. Retries follow each other without delay.
 func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResult, error) {

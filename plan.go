@@ -14,10 +14,13 @@ type plan struct {
 
 // ready works the plan out on the first call; settings cannot be replaced afterwards.
 func (a *App) ready() (*plan, error) {
+	if p := a.plan.Load(); p != nil {
+		return p, nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.plan != nil {
-		return a.plan, nil
+	if p := a.plan.Load(); p != nil {
+		return p, nil
 	}
 	c, err := a.loadConfig()
 	if err != nil {
@@ -34,8 +37,9 @@ func (a *App) ready() (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.plan = &plan{config: c, router: r, accept: accept}
-	return a.plan, nil
+	p := &plan{config: c, router: r, accept: accept}
+	a.plan.Store(p)
+	return p, nil
 }
 
 // Accept is what the app decodes. Celery: accept_content.

@@ -69,8 +69,12 @@ func (a *App) SendMany(ctx context.Context, calls []Call) ([]*AsyncResult, error
 }
 
 func (a *App) send(ctx context.Context, name string, def *Definition, in any, options []SendOption) (*AsyncResult, error) {
-	if a.eager.Load() && def != nil {
-		return a.sendEager(ctx, def, call{name, def, in, options})
+	if def != nil {
+		if eager, err := a.isEager(); err != nil {
+			return nil, fmt.Errorf("send task %q: %w", name, err)
+		} else if eager {
+			return a.sendEager(ctx, def, call{name, def, in, options})
+		}
 	}
 	o, err := a.outlet(ctx)
 	if err != nil {
@@ -134,7 +138,9 @@ func (o *outlet) sendBatch(ctx context.Context, batch []*broker.Message) []error
 func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error) {
 	results := make([]*AsyncResult, len(calls))
 	errs := make([]error, len(calls))
-	if a.eager.Load() {
+	if eager, err := a.isEager(); err != nil {
+		return results, fmt.Errorf("send %d tasks: %w", len(calls), err)
+	} else if eager {
 		for i, c := range calls {
 			results[i], errs[i] = a.send(ctx, c.name, c.def, c.in, c.options)
 		}

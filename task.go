@@ -146,14 +146,14 @@ func (d *Definition) Policy(c *Config) Policy {
 	return Policy{
 		AcksLate:           deref(o.acksLate, c.TaskAcksLate),
 		AcksOnFailure:      deref(o.acksOnFailure, deref(c.TaskAcksOnFailure, failureOrTimeout)),
-		AcksOnTimeout:      deref(o.acksOnTimeout, failureOrTimeout),
+		AcksOnTimeout:      deref(o.acksOnTimeout, deref(c.TaskAcksOnTimeout, failureOrTimeout)),
 		RejectOnWorkerLost: deref(o.rejectOnWorkerLost, false),
 		TrackStarted:       deref(o.trackStarted, c.TaskTrackStarted),
 		IgnoreResult:       deref(o.send.ignoreResult, c.TaskIgnoreResult),
 		StoreErrors:        deref(o.storeErrors, c.TaskStoreErrorsEvenIfIgnored),
 		RateLimit:          deref(o.rateLimit, ""),
-		TimeLimit:          deref(o.send.timeLimit, 0),
-		SoftTimeLimit:      deref(o.send.softTimeLimit, 0),
+		TimeLimit:          deref(o.send.timeLimit, c.TaskTimeLimit),
+		SoftTimeLimit:      deref(o.send.softTimeLimit, c.TaskSoftTimeLimit),
 	}
 }
 
