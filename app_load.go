@@ -16,7 +16,7 @@ import (
 func (a *App) Load(o LoadOptions) (Config, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.plan != nil {
+	if a.plan.Load() != nil {
 		return Config{}, errors.New("load settings: the app has begun to use the ones it has")
 	}
 	if a.config != nil {
