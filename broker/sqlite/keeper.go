@@ -215,7 +215,7 @@ func places(tx *sqlitefile.Tx, n int) (first int64, err error) {
 
 // expire buries ready messages whose time is over.
 func (b *Broker) expire(tx *sqlitefile.Tx, now int64) (more bool, err error) {
-	rows, err := tx.Query("SELECT queue, rank, place, message FROM broker_ready WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires, message LIMIT ?",
+	rows, err := tx.Query("SELECT queue, rank, place, message FROM broker_ready WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires, queue, rank, place LIMIT ?",
 		now, tendSize)
 	if err != nil {
 		return false, err

@@ -9,8 +9,11 @@ import (
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 )
 
-// batchSize bounds the messages of one share of a transaction.
-const batchSize = 500
+// What PublishBatch puts into one share of a transaction at most.
+const (
+	batchSize  = 500
+	batchBytes = 8 << 20 // of bodies, beyond the first
+)
 
 // Publish implements broker.Broker: when it returns nil the message is on disk.
 func (b *Broker) Publish(ctx context.Context, m *broker.Message) error {
@@ -36,11 +39,16 @@ func (b *Broker) Publish(ctx context.Context, m *broker.Message) error {
 func (b *Broker) PublishBatch(ctx context.Context, batch []*broker.Message) []error {
 	errs := make([]error, len(batch))
 	failed := false
-	for start := 0; start < len(batch); start += batchSize {
-		end := min(start+batchSize, len(batch))
+	for start := 0; start < len(batch); {
+		end, size := start, 0
+		for end < len(batch) && end-start < batchSize && size < batchBytes {
+			size += len(batch[end].Body)
+			end++
+		}
 		if b.publishSome(ctx, batch[start:end], errs[start:end]) {
 			failed = true
 		}
+		start = end
 	}
 	if failed {
 		return errs

@@ -12,6 +12,7 @@ type Tx struct {
 	c     *conn
 	seq   *uint64  // the store's; owned by the writer goroutine
 	wrote bool     // since this caller began
+	execs int      // statements that write, since the transaction began
 	rings []string // topics to ring once committed
 	open  []*Rows  // closed for the caller if it forgets
 
@@ -36,6 +37,7 @@ func (tx *Tx) Changed() { *tx.seq++ }
 // are nil, bool, integers, float64, string or []byte; times are stored as integers of the caller's unit.
 func (tx *Tx) Exec(query string, args ...any) (Result, error) {
 	tx.wrote = true
+	tx.execs++
 	return tx.c.exec(query, args)
 }
 

@@ -268,3 +268,48 @@ func BenchmarkWrite(b *testing.B) {
 		})
 	}
 }
+
+func TestLongSharesAreSpreadOverTransactions(t *testing.T) {
+	f := open(t, Options{})
+	table(t, f)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		f.Write(t.Context(), func(*Tx) error {
+			close(entered)
+			<-leave
+			return nil
+		})
+	})
+	<-entered
+	seqs := make([]uint64, 6)
+	for i := range seqs {
+		all.Go(func() {
+			err := f.Write(t.Context(), func(tx *Tx) error {
+				seqs[i] = tx.Seq()
+				for k := range maxExecs/2 + 1 {
+					if _, err := tx.Exec("INSERT INTO n (v) VALUES (?)", fmt.Sprint(i, "-", k)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waiters(t, f, len(seqs))
+	close(leave)
+	all.Wait()
+	shares := make(map[uint64]int)
+	for _, s := range seqs {
+		shares[s]++
+	}
+	if len(shares) != 3 {
+		t.Errorf("six long shares ran in %d transactions, want 3", len(shares))
+	}
+	if n := count(t, f); n != 6*(maxExecs/2+1) {
+		t.Errorf("%d rows", n)
+	}
+}

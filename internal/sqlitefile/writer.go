@@ -16,9 +16,12 @@ import (
 	"time"
 )
 
-// maxBatch bounds the callers of one transaction: long enough to spread an fsync thin, short enough that other
-// processes, and the first caller, do not wait long.
-const maxBatch = 256
+// A transaction takes callers until it has so many, or they have run so many statements: long enough to spread an fsync
+// thin, short enough that other processes, and the first caller, do not wait long.
+const (
+	maxBatch = 256
+	maxExecs = 2000
+)
 
 // A request is one caller of Write.
 type request struct {
@@ -97,6 +100,16 @@ func (s *store) gather(batch []*request) []*request {
 	return batch
 }
 
+// putBack lets callers wait for the next transaction, before those who came later.
+func (s *store) putBack(rest []*request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range rest {
+		r.taken = false
+	}
+	s.waiting = append(append(make([]*request, 0, len(rest)+len(s.waiting)), rest...), s.waiting...)
+}
+
 func (s *store) writer() {
 	defer close(s.done)
 	tx := &Tx{c: s.conn, seq: &s.seq}
@@ -137,7 +150,11 @@ func (s *store) round(tx *Tx, batch []*request) []*request {
 		return batch
 	}
 	batch = s.gather(batch)
-	err = s.together(tx, batch)
+	n, err := s.together(tx, batch)
+	if n < len(batch) {
+		s.putBack(batch[n:])
+		batch = batch[:n]
+	}
 	if err == errRerun {
 		err = s.apart(tx, batch)
 	}
@@ -168,20 +185,25 @@ func (s *store) everybodyLeft() bool {
 // errRerun: somebody wrote and then failed.
 var errRerun = errors.New("run again with savepoints")
 
-// together runs all of a batch without savepoints, which would copy every page each caller touches. A caller that
-// fails before it wrote harms nobody; one that fails later makes the batch run again, apart.
-func (s *store) together(tx *Tx, batch []*request) error {
+// together runs a batch, or as much of it as fits, without savepoints, which would copy every page each caller touches.
+// It returns how many callers ran. A caller that fails before it wrote harms nobody; one that fails later makes those who
+// ran run again, apart.
+func (s *store) together(tx *Tx, batch []*request) (n int, err error) {
 	s.start(tx)
 	for _, r := range batch {
+		if tx.execs > maxExecs {
+			break
+		}
+		n++
 		tx.begin()
 		r.err = r.fn(tx)
 		tx.finish()
 		if r.err != nil && tx.wrote {
 			s.rollback()
-			return errRerun
+			return n, errRerun
 		}
 	}
-	return s.commit()
+	return n, s.commit()
 }
 
 // apart runs a batch again, each caller in a savepoint. Errors of callers stay theirs; its own error is everybody's.
@@ -218,6 +240,7 @@ func (s *store) apart(tx *Tx, batch []*request) error {
 
 func (s *store) start(tx *Tx) {
 	s.seq++
+	tx.execs = 0
 	tx.forget(0)
 }
 
