@@ -126,6 +126,20 @@ func TestWhatAMQPCannotExpressIsRefusedBeforeItIsSent(t *testing.T) {
 	if err := b.Publish(t.Context(), m); outcome(err) != string(broker.TooLarge) {
 		t.Errorf("headers larger than a frame: %v, want TooLarge", err)
 	}
+	long := strings.Repeat("x", 256)
+	_, stat := b.Stat(t.Context(), long)
+	_, purge := b.Purge(t.Context(), long)
+	_, consume := b.Consume(t.Context(), broker.Subscription{Queue: long, Deliver: func(*broker.Delivery) {}})
+	for what, err := range map[string]error{
+		"Stat": stat, "Purge": purge, "Consume": consume,
+		"Declare": b.Declare(t.Context(), broker.Topology{Queues: []broker.Queue{{Name: long}}}),
+		"bind":    b.Declare(t.Context(), broker.Topology{Bindings: []broker.Binding{{Source: "amq.topic", Queue: "q", RoutingKey: long}}}),
+		"Delete":  b.Delete(t.Context(), broker.Topology{Exchanges: []broker.Exchange{{Name: long}}}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "256 bytes") {
+			t.Errorf("%s with a name of 256 bytes: %v, want an error that says so", what, err)
+		}
+	}
 	publish(t, b, message("q", "the connection is well"))
 	if n := b.publishing.sessions.get().conn; n.IsClosed() {
 		t.Error("the connection was lost")

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,8 +73,11 @@ func (b *Broker) Consume(ctx context.Context, sub broker.Subscription) (broker.C
 	if sub.Deliver == nil {
 		return nil, fmt.Errorf("consume queue %q: Deliver is not set", sub.Queue)
 	}
-	if err := checkPrefetch(sub.Prefetch); err != nil {
-		return nil, fmt.Errorf("consume queue %q: %w", sub.Queue, err)
+	if err := cmp.Or(checkPrefetch(sub.Prefetch), nameable(sub.Queue, sub.Tag+".999999"), checkTopology(sub.Declare)); err != nil {
+		return nil, fmt.Errorf("consume queue %.64q: %w", sub.Queue, err)
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("consume queue %q: %w", sub.Queue, context.Cause(ctx))
 	}
 	l, err := b.consumeLink(ctx)
 	if err != nil {
@@ -136,7 +140,7 @@ func (c *consumer) subscribe(ctx context.Context, s *session) (*subscribed, erro
 	}
 	done := make(chan result, 1)
 	var decided atomic.Bool // set by whoever comes first: the result, or the end of ctx
-	s.wg.Go(func() {
+	alive := s.spawn(func() {
 		sd, err := c.subscribeNow(s)
 		if decided.CompareAndSwap(false, true) {
 			done <- result{sd, err}
@@ -144,6 +148,9 @@ func (c *consumer) subscribe(ctx context.Context, s *session) (*subscribed, erro
 			c.leave(sd) // nobody waits for it any more
 		}
 	})
+	if !alive {
+		return nil, s.lostError()
+	}
 	select {
 	case r := <-done:
 		return r.sd, r.err
@@ -383,6 +390,9 @@ func isFinal(err error) bool {
 
 // ask has the supervisor run f and waits as long as ctx allows.
 func (c *consumer) ask(ctx context.Context, f func(*subscribed) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	op := operation{run: f, done: make(chan error, 1)}
 	select {
 	case c.ops <- op:

@@ -16,6 +16,9 @@ import (
 // belongs to the connection that declares it, and only that one may consume it.
 func (b *Broker) control(ctx context.Context, exclusive bool, f func(*amqp091.Channel) error) error {
 	for {
+		if ctx.Err() != nil { // or what follows might still be faster than its end
+			return context.Cause(ctx)
+		}
 		l := b.publishing
 		b.mu.Lock()
 		if b.consumes {
@@ -41,8 +44,41 @@ func (b *Broker) control(ctx context.Context, exclusive bool, f func(*amqp091.Ch
 	}
 }
 
+// nameable checks names before the library sees them: it drops the connection for one that does not fit its field.
+func nameable(names ...string) error {
+	for _, n := range names {
+		if len(n) > shortString {
+			return fmt.Errorf("name %.32q… is %d bytes long: AMQP takes at most %d", n, len(n), shortString)
+		}
+	}
+	return nil
+}
+
+// checkTopology checks every name in t.
+func checkTopology(t broker.Topology) error {
+	for _, x := range t.Exchanges {
+		if err := nameable(x.Name, x.Type); err != nil {
+			return fmt.Errorf("exchange: %w", err)
+		}
+	}
+	for _, q := range t.Queues {
+		if err := nameable(q.Name); err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+	}
+	for _, b := range t.Bindings {
+		if err := nameable(b.Source, b.Queue, b.Exchange, b.RoutingKey); err != nil {
+			return fmt.Errorf("binding: %w", err)
+		}
+	}
+	return nil
+}
+
 // Declare implements broker.Broker.
 func (b *Broker) Declare(ctx context.Context, t broker.Topology) error {
+	if err := checkTopology(t); err != nil {
+		return err
+	}
 	exclusive := slices.ContainsFunc(t.Queues, func(q broker.Queue) bool { return q.Exclusive })
 	return b.control(ctx, exclusive, func(ch *amqp091.Channel) error { return declare(ch, t) })
 }
@@ -100,6 +136,9 @@ func declareError(kind, name string, err error) error {
 
 // Delete implements broker.Broker. Bindings go with their queue or exchange, and need no mention.
 func (b *Broker) Delete(ctx context.Context, t broker.Topology) error {
+	if err := checkTopology(t); err != nil {
+		return err
+	}
 	return b.control(ctx, false, func(ch *amqp091.Channel) error {
 		for _, q := range t.Queues {
 			// RabbitMQ answers delete-ok also for what does not exist.
@@ -122,6 +161,9 @@ func (b *Broker) Delete(ctx context.Context, t broker.Topology) error {
 // Stat implements broker.Broker.
 func (b *Broker) Stat(ctx context.Context, queue string) (broker.QueueStat, error) {
 	var out broker.QueueStat
+	if err := nameable(queue); err != nil {
+		return out, fmt.Errorf("inspect queue: %w", err)
+	}
 	err := b.control(ctx, false, func(ch *amqp091.Channel) error {
 		q, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil)
 		if err != nil {
@@ -135,6 +177,9 @@ func (b *Broker) Stat(ctx context.Context, queue string) (broker.QueueStat, erro
 
 // Purge implements broker.Broker.
 func (b *Broker) Purge(ctx context.Context, queue string) (int, error) {
+	if err := nameable(queue); err != nil {
+		return 0, fmt.Errorf("purge queue: %w", err)
+	}
 	n := 0
 	err := b.control(ctx, false, func(ch *amqp091.Channel) error {
 		// RabbitMQ 3.x closes the channel with 404 here too, newer versions may not: ask first.

@@ -67,6 +67,14 @@ func (l *lane) closed() error {
 	return l.closeErr
 }
 
+// lastTag returns the tag of the last publish of a closed lane. Under the lock, or a publish that the library took just
+// before the end might not be counted yet.
+func (l *lane) lastTag() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
 // claim returns the broker's return of m, if it came. It must be called after m's confirm: a returned message comes
 // back before it is confirmed. A return carries no delivery tag, so it is matched by content; two messages that are
 // equal in every byte that matters have the same route and may take each other's.
@@ -207,10 +215,13 @@ func (f flight) land(ctx context.Context) error {
 	case <-ctx.Done():
 		err := f.unconfirmed(context.Cause(ctx))
 		// Its slot, and its return if there is one, stay taken until the broker has spoken.
-		f.l.s.wg.Go(func() {
+		rest := func() {
 			<-f.dc.Done()
 			_ = f.outcome()
-		})
+		}
+		if !f.l.s.spawn(rest) {
+			rest() // the session is over: the library has failed every confirm
+		}
 		return err
 	}
 }
@@ -245,7 +256,7 @@ func (f flight) outcome() error {
 		return f.unconfirmed(why)
 	case f.alone:
 		return refused
-	case f.dc.DeliveryTag == l.last:
+	case f.dc.DeliveryTag == l.lastTag():
 		// The broker closes the channel at the message it refuses and drops all later ones. The last one is either
 		// that message or came after it: it certainly did not arrive.
 		if mentions(refused.Detail, f.m.Exchange) {
@@ -314,7 +325,7 @@ func openLanes(_ context.Context, s *session) error {
 	}
 	s.shared.lanes.set(shared)
 	s.alone.lanes.set(alone)
-	s.wg.Go(func() { s.shared.run(s, shared) })
-	s.wg.Go(func() { s.alone.run(s, alone) })
+	s.spawn(func() { s.shared.run(s, shared) })
+	s.spawn(func() { s.alone.run(s, alone) })
 	return nil
 }

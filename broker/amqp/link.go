@@ -133,7 +133,7 @@ func (l *link) run(ctx context.Context, s *session) {
 		l.sessions.clear(s)
 		lost := s.lostError()
 		l.setCause(lost)
-		s.wg.Wait()
+		s.drain()
 		l.log.Warn("connection lost", "role", l.role, "broker", s.endpoint.masked, "reason", lost)
 		if l.broker.config.NoReconnect {
 			l.giveUp(fmt.Errorf("%w (reconnecting is switched off)", lost))

@@ -240,7 +240,9 @@ func TestALostConfirmIsUnconfirmedAndTheMessageThere(t *testing.T) {
 		t.Errorf("publish: %v, want ErrUnconfirmed", err)
 	}
 	link.Heal()
+	before := b.publishing.sessions.get()
 	link.Cut()
+	<-before.goneOrNil()
 	publish(t, b, message("q", "three"))
 }
 

@@ -40,9 +40,12 @@ type session struct {
 	alone    keeper        // the lane for what might be refused
 	aloneSem chan struct{} // cap 1: one message at a time on the alone lane
 	proven   atomic.Pointer[map[string]struct{}]
-	provenMu sync.Mutex     // serialises writers of proven
-	limit    atomic.Int64   // the broker's largest message, once it told us; 0: unknown
-	wg       sync.WaitGroup // every goroutine of the session
+	provenMu sync.Mutex   // serialises writers of proven
+	limit    atomic.Int64 // the broker's largest message, once it told us; 0: unknown
+
+	spawnMu sync.Mutex
+	ended   bool           // no goroutine may start any more
+	wg      sync.WaitGroup // every goroutine of the session
 }
 
 func newSession(l *link, e *endpoint, c *amqp091.Connection, t *transport) *session {
@@ -57,7 +60,7 @@ func newSession(l *link, e *endpoint, c *amqp091.Connection, t *transport) *sess
 	s.free.set(&yes)
 	closes := c.NotifyClose(make(chan *amqp091.Error, 1))
 	blocks := c.NotifyBlocked(make(chan amqp091.Blocking, 16))
-	s.wg.Go(func() { s.watch(closes, blocks) })
+	s.spawn(func() { s.watch(closes, blocks) })
 	return s
 }
 
@@ -109,6 +112,26 @@ func (s *session) lostError() error {
 	return errClosedHere
 }
 
+// spawn runs f on a goroutine that the session owns; false when the session is over, and f was not run.
+func (s *session) spawn(f func()) bool {
+	s.spawnMu.Lock()
+	defer s.spawnMu.Unlock()
+	if s.ended {
+		return false
+	}
+	s.wg.Go(f)
+	return true
+}
+
+// drain waits until every goroutine of a session that is gone has ended, and lets no other start.
+func (s *session) drain() {
+	<-s.gone
+	s.spawnMu.Lock()
+	s.ended = true
+	s.spawnMu.Unlock()
+	s.wg.Wait()
+}
+
 // isGone reports whether the session is over.
 func (s *session) isGone() bool {
 	select {
@@ -139,7 +162,7 @@ func (s *session) do(ctx context.Context, f func(*amqp091.Channel) error) error 
 		return context.Cause(ctx)
 	}
 	done := make(chan error, 1) // one result, even if nobody waits any more
-	s.wg.Go(func() {
+	alive := s.spawn(func() {
 		defer func() { <-s.control }()
 		ch, err := s.channel()
 		if err != nil {
@@ -152,6 +175,10 @@ func (s *session) do(ctx context.Context, f func(*amqp091.Channel) error) error 
 		}
 		done <- err
 	})
+	if !alive {
+		<-s.control
+		return s.lostError()
+	}
 	select {
 	case err := <-done:
 		return err
@@ -165,14 +192,13 @@ func (s *session) close() {
 	_ = s.t.conn.SetReadDeadline(time.Now().Add(goodbye))
 	s.t.silence.Store(0) // the reader must not push that deadline out again
 	_ = s.conn.Close()
-	s.wg.Wait()
+	s.drain()
 }
 
 // abort drops the connection without goodbye and waits until every goroutine of the session has ended.
 func (s *session) abort() {
 	s.t.Close()
-	<-s.gone
-	s.wg.Wait()
+	s.drain()
 }
 
 // plain turns the library's errors into words: code and the broker's text, without its wrapping.
