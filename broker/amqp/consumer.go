@@ -7,26 +7,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
-)
-
-const (
-	// autoPrefetch is the window of a NoAck subscription. Taking deliveries without any acknowledgement would let the
-	// broker push without limit into the library's buffer; instead each is acked by us as it is handed over.
-	autoPrefetch = 256
-
-	// directReply is RabbitMQ's pseudo-queue, which may only be consumed without acknowledgements.
-	directReply = "amq.rabbitmq.reply-to"
-
-	restoreFirst = 100 * time.Millisecond
-	restoreMost  = 30 * time.Second
 )
 
 var consumerSerial atomic.Uint64
@@ -53,19 +36,6 @@ type consumer struct {
 type operation struct {
 	run  func(*subscribed) error
 	done chan error // cap 1: the caller may have left
-}
-
-// A subscribed is one session of a consumer: one channel's life.
-type subscribed struct {
-	s       *session
-	ch      *amqp091.Channel
-	settler *settler
-	tag     string // of the consumer that stands on this channel
-	serial  int    // how many consumers the channel has had
-	cancels chan string
-	closes  chan *amqp091.Error
-	gone    chan struct{} // closed by the supervisor when it leaves the channel
-	wg      sync.WaitGroup
 }
 
 // Consume implements broker.Broker.
@@ -115,111 +85,6 @@ func checkPrefetch(n int) error {
 		return fmt.Errorf("prefetch %d is not from 0 to %d", n, math.MaxUint16)
 	}
 	return nil
-}
-
-// firstChannel subscribes for the first time. A connection that is lost meanwhile is waited for as long as ctx allows.
-func (c *consumer) firstChannel(ctx context.Context, l *link) (*subscribed, error) {
-	for {
-		s, err := l.session(ctx)
-		if err != nil {
-			return nil, err
-		}
-		sd, err := c.subscribe(ctx, s)
-		if err == nil || ctx.Err() != nil || !s.isGone() {
-			return sd, err
-		}
-		l.sessions.clear(s)
-	}
-}
-
-// subscribe opens a channel, declares what the subscription asks for and starts the consumer, as long as ctx allows.
-func (c *consumer) subscribe(ctx context.Context, s *session) (*subscribed, error) {
-	type result struct {
-		sd  *subscribed
-		err error
-	}
-	done := make(chan result, 1)
-	var decided atomic.Bool // set by whoever comes first: the result, or the end of ctx
-	alive := s.spawn(func() {
-		sd, err := c.subscribeNow(s)
-		if decided.CompareAndSwap(false, true) {
-			done <- result{sd, err}
-		} else if err == nil {
-			c.leave(sd) // nobody waits for it any more
-		}
-	})
-	if !alive {
-		return nil, s.lostError()
-	}
-	select {
-	case r := <-done:
-		return r.sd, r.err
-	case <-ctx.Done():
-		if decided.CompareAndSwap(false, true) {
-			return nil, context.Cause(ctx)
-		}
-		r := <-done
-		return r.sd, r.err
-	}
-}
-
-func (c *consumer) subscribeNow(s *session) (*subscribed, error) {
-	ch, err := s.channel()
-	if err != nil {
-		return nil, err
-	}
-	sd := &subscribed{
-		s: s, ch: ch, settler: newSettler(ch, s.t),
-		cancels: ch.NotifyCancel(make(chan string, 16)),
-		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
-		gone:    make(chan struct{}),
-	}
-	err = declare(ch, c.sub.Declare)
-	if err == nil {
-		err = c.consume(sd)
-	}
-	if err != nil {
-		if !ch.IsClosed() {
-			_ = ch.Close()
-		}
-		return nil, err
-	}
-	sd.wg.Go(func() { sd.settler.run(sd.gone) })
-	return sd, nil
-}
-
-// consume starts one more consumer on the channel, under the prefetch of now, and makes it the channel's own.
-func (c *consumer) consume(sd *subscribed) error {
-	prefetch, noAck := int(c.prefetch.Load()), false
-	if c.sub.NoAck {
-		prefetch = autoPrefetch
-		noAck = c.sub.Queue == directReply
-	}
-	// Not global: it then holds for consumers started after it, each by itself.
-	if err := sd.ch.Qos(prefetch, 0, false); err != nil {
-		return fmt.Errorf("set prefetch %d: %w", prefetch, plain(err))
-	}
-	tag := c.tag
-	if sd.serial > 0 {
-		tag += "." + strconv.Itoa(sd.serial)
-	}
-	in, err := sd.ch.Consume(c.sub.Queue, tag, noAck, c.sub.Exclusive, false, false, nil)
-	if err != nil {
-		return queueError("consume", c.sub.Queue, err)
-	}
-	sd.tag = tag
-	sd.serial++
-	c.feeds.push(&feed{in: in, settler: sd.settler, noAck: noAck, drained: make(chan struct{})})
-	return nil
-}
-
-// leave closes the channel: the broker takes back what is unsettled on it.
-func (c *consumer) leave(sd *subscribed) {
-	close(sd.gone)
-	sd.wg.Wait()
-	if !sd.ch.IsClosed() {
-		_ = sd.ch.Close()
-	}
 }
 
 // run is the supervisor.
@@ -308,86 +173,6 @@ func (c *consumer) serveNone(ctx context.Context) {
 	}
 }
 
-// restore subscribes again: at once, then after growing pauses. The result is nil, nil when Stop was called meanwhile.
-func (c *consumer) restore(l *link, why error) (*subscribed, error) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	type result struct {
-		sd  *subscribed
-		err error
-	}
-	done := make(chan result, 1)
-	c.broker.wg.Go(func() {
-		sd, err := c.restoring(ctx, l, why)
-		done <- result{sd, err}
-	})
-	defer cancel()
-	for {
-		select {
-		case r := <-done:
-			return r.sd, r.err
-		case op := <-c.ops:
-			err := op.run(nil)
-			if c.stopped.Load() {
-				cancel()
-				if r := <-done; r.sd != nil {
-					c.leave(r.sd)
-				}
-				op.done <- err
-				return nil, nil
-			}
-			op.done <- err
-		}
-	}
-}
-
-func (c *consumer) restoring(ctx context.Context, l *link, why error) (*subscribed, error) {
-	wait := backoff{first: restoreFirst, most: restoreMost}
-	for {
-		s, err := l.sessions.wait(ctx)
-		if err != nil {
-			return nil, err
-		}
-		sd, err := c.subscribe(ctx, s)
-		if err == nil {
-			return sd, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if s.isGone() {
-			l.sessions.clear(s)
-			continue
-		}
-		if isFinal(err) {
-			return nil, fmt.Errorf("%w (it was lost because: %w)", err, why)
-		}
-		c.broker.config.Log.Error("cannot restore consumer", "queue", c.sub.Queue, "error", err)
-		if !pause(ctx, wait.next()) {
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// isFinal reports whether trying again cannot help: the queue is gone and not ours to declare, we may not use it, or it
-// exists with other arguments. A queue whose node is down, or that a dying connection still holds, comes back.
-func isFinal(err error) bool {
-	var drift *broker.DriftError
-	if errors.As(err, &drift) {
-		return true
-	}
-	e := said(err)
-	if e == nil {
-		return false
-	}
-	switch e.Code {
-	case amqp091.NotFound:
-		return !strings.Contains(e.Reason, "home node") && !strings.Contains(e.Reason, "inaccessible")
-	case amqp091.AccessRefused:
-		return !strings.Contains(e.Reason, "exclusive use")
-	}
-	return false
-}
-
 // ask has the supervisor run f and waits as long as ctx allows.
 func (c *consumer) ask(ctx context.Context, f func(*subscribed) error) error {
 	if ctx.Err() != nil {
@@ -438,20 +223,11 @@ func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
 		if sd == nil || c.stopped.Load() {
 			return nil // the next session starts with it
 		}
-		old := sd.tag
-		if c.sub.Exclusive { // two would refuse each other
-			if err := sd.ch.Cancel(old, false); err != nil {
-				return fmt.Errorf("cancel consumer %q: %w", old, plain(err))
-			}
-			return c.consume(sd)
+		err := c.swap(sd)
+		if err != nil && sd.lost(err) {
+			return nil // so does this one's successor
 		}
-		if err := c.consume(sd); err != nil {
-			return err
-		}
-		if err := sd.ch.Cancel(old, false); err != nil {
-			return fmt.Errorf("cancel consumer %q: %w", old, plain(err))
-		}
-		return nil
+		return err
 	})
 }
 
@@ -465,7 +241,7 @@ func (c *consumer) Stop(ctx context.Context) error {
 		}
 		tag := sd.tag
 		sd.tag = ""
-		if err := sd.ch.Cancel(tag, false); err != nil && !sd.ch.IsClosed() {
+		if err := sd.ch.Cancel(tag, false); err != nil && !sd.lost(plain(err)) {
 			return fmt.Errorf("cancel consumer %q: %w", tag, plain(err))
 		}
 		return nil
@@ -485,7 +261,7 @@ func (c *consumer) Flush(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	if err := s.flush(ctx); err != nil && !errors.Is(err, broker.ErrStale) {
+	if err := s.flush(ctx); err != nil && ctx.Err() != nil {
 		return fmt.Errorf("flush acknowledgements of queue %q: %w", c.sub.Queue, err)
 	}
 	return nil

@@ -187,10 +187,11 @@ func (s *session) do(ctx context.Context, f func(*amqp091.Channel) error) error 
 	}
 }
 
-// close says goodbye to the broker and waits until every goroutine of the session has ended.
+// close says goodbye to the broker, as long as that takes no longer than goodbye, and waits until every goroutine of the
+// session has ended.
 func (s *session) close() {
-	_ = s.t.conn.SetReadDeadline(time.Now().Add(goodbye))
-	s.t.silence.Store(0) // the reader must not push that deadline out again
+	late := time.AfterFunc(goodbye, func() { s.t.Close() })
+	defer late.Stop()
 	_ = s.conn.Close()
 	s.drain()
 }

@@ -226,10 +226,14 @@ func (t *transport) Close() error {
 	t.signal()
 	<-t.flusher
 	t.mu.Lock()
-	if t.err == nil {
+	failed := t.err != nil
+	if !failed {
 		t.err = net.ErrClosed
 	}
 	t.wakeSyncedLocked()
 	t.mu.Unlock()
+	if s, ok := t.conn.(interface{ NetConn() net.Conn }); ok && failed {
+		return s.NetConn().Close() // TLS would try for seconds to say goodbye on a link that takes nothing
+	}
 	return t.conn.Close()
 }
