@@ -116,7 +116,12 @@ func TestOpeningFailsInTimeWithWhatToDo(t *testing.T) {
 		"expired, host unchecked": {"rediss://" + testenv.TLSProxy(t, ca.Issue(t, testenv.Expired()), r.Addr()) + trust + "&ssl_check_hostname=false", nil,
 			[]string{"expired"}},
 		"no sentinel":     {"sentinel://" + closedPort(t), map[string]any{"master_name": "m"}, []string{"connection refused"}},
-		"not a sentinel":  {"sentinel://" + r.Addr(), map[string]any{"master_name": "m"}, []string{"unknown command"}},
+		"not a sentinel":  {"sentinel://" + r.Addr(), map[string]any{"master_name": "m"}, []string{"unknown command", "not a sentinel"}},
+		"locked sentinel": {"sentinel://:s3cret@" + locked.Addr(), map[string]any{"master_name": "m"}, []string{"NOAUTH"}},
+		"a sentinel's password": {"sentinel://" + locked.Addr(), map[string]any{"master_name": "m", "sentinel_kwargs": map[string]any{"password": "sesame"}},
+			[]string{"unknown command"}},
+		"a sentinel over TLS": {"sentinel://" + r.TLSAddr(), map[string]any{"master_name": "m",
+			"sentinel_kwargs": map[string]any{"ssl": true, "ssl_ca_certs": ca.File}}, []string{"unknown command"}},
 		"silent sentinel": {"sentinel://" + silent(t), map[string]any{"master_name": "m"}, []string{"logging in at"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -84,6 +84,8 @@ func (s *settings) replyHint(reply string) string {
 		return "Redis has reached its maxmemory: raise it, lower result_expires, or choose an eviction policy"
 	case code == "LOADING":
 		return "Redis is still reading its data"
+	case strings.Contains(strings.ToLower(reply), "unknown command") && s.sentinels != nil:
+		return "this is a Redis server, not a sentinel: use redis://, or the sentinels' port"
 	case strings.Contains(reply, "DB index is out of range"):
 		return fmt.Sprintf("the server has no database %d: see its setting \"databases\"", s.db)
 	case code == "MOVED" || code == "CLUSTERDOWN" || code == "CROSSSLOT":

@@ -2,6 +2,8 @@ package redis
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -200,6 +202,42 @@ func TestResultsOutliveAFailoverOfSentinels(t *testing.T) {
 	if err != nil || d.Status != protocol.Success {
 		t.Errorf("after the failover: %+v, %v", d, err)
 	}
+}
+
+func TestALossAndItsEndAreLoggedOnceEach(t *testing.T) {
+	r := testenv.OwnRedis(t)
+	lines := make(chan string, 100)
+	log := slog.New(slog.NewTextHandler(lineWriter(lines), nil))
+	b := dial(t, backend.Config{URL: r.URL(), Log: log})
+	stop, err := b.Watch(t.Context(), []string{"a"}, func(*protocol.Result) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	r.Kill()
+	if line := receive(t, lines); !strings.Contains(line, "level=WARN") || !strings.Contains(line, "was lost") {
+		t.Errorf("logged %s", line)
+	}
+	// Each of these attempts fails; none is worth a line.
+	for range 3 {
+		late, err := b.Watch(t.Context(), []string{"b"}, func(*protocol.Result) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		late()
+	}
+	r.Start()
+	if line := receive(t, lines); !strings.Contains(line, "level=INFO") || !strings.Contains(line, "was restored") {
+		t.Errorf("logged %s", line)
+	}
+}
+
+// A lineWriter sends each line of a log.
+type lineWriter chan string
+
+func (w lineWriter) Write(b []byte) (int, error) {
+	w <- string(b)
+	return len(b), nil
 }
 
 // Close must not wait for a server that does not answer.

@@ -41,6 +41,7 @@ func (r *refusal) Unwrap() error { return r.err }
 func (h *watches) subscribe() {
 	defer close(h.done)
 	pause := firstPause
+	var lost time.Time // zero: nothing is amiss
 	for {
 		for h.idle() {
 			select {
@@ -49,27 +50,25 @@ func (h *watches) subscribe() {
 				return
 			}
 		}
-		s := &session{h: h, on: make(map[string]struct{})}
+		s := &session{h: h, on: make(map[string]struct{}), stood: func() {
+			if !lost.IsZero() {
+				h.b.log.Info("the subscription to results was restored", "backend", h.b.settings.endpoint.String(), "after", time.Since(lost))
+			}
+			pause, lost = firstPause, time.Time{}
+		}}
 		err := s.run()
 		if h.b.isClosed() {
 			return
 		}
 		if errors.Is(err, errIdle) {
-			pause = firstPause
 			continue
 		}
-		if s.stood {
-			pause = firstPause
+		if lost.IsZero() { // told once, however often restoring fails
+			lost = time.Now()
+			h.b.log.Warn("the subscription to results was lost and will be restored", "backend", h.b.settings.endpoint.String(),
+				"watched", h.watched(), "error", h.b.settings.explain(err))
 		}
-		h.b.log.Warn("the subscription to results was lost and will be restored", "backend", h.b.settings.endpoint.String(), "watched", h.watched(),
-			"error", h.b.settings.explain(err), "pause", pause)
-		// Whoever waits for a subscription now must not wait for the server to come back.
-		p := h.take()
-		var no *refusal
-		if errors.As(err, &no) {
-			p.refused = h.b.settings.explain(no.err)
-		}
-		close(p.settled)
+		h.giveUp(err)
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:
@@ -81,13 +80,23 @@ func (h *watches) subscribe() {
 	}
 }
 
+// giveUp releases those who wait for a subscription: they must not wait for the server to come back.
+func (h *watches) giveUp(err error) {
+	p := h.take()
+	var no *refusal
+	if errors.As(err, &no) {
+		p.refused = h.b.settings.explain(no.err)
+	}
+	close(p.settled)
+}
+
 // A session is the life of one connection for subscriptions. All of it belongs to the subscriber's goroutine, but for
 // hear, which the client calls while it reads.
 type session struct {
 	h     *watches
 	conn  rueidis.DedicatedClient
 	on    map[string]struct{} // ids that Redis has subscribed
-	stood bool                // all subscriptions were made at least once
+	stood func()              // called once all subscriptions are made and what is stored has been read
 }
 
 // run subscribes and reads until the connection is lost, nobody watches, or the backend is closed.
@@ -108,7 +117,7 @@ func (s *session) run() error {
 	if err := s.apply(p, s.h.all()); err != nil {
 		return err
 	}
-	s.stood = true
+	s.stood()
 	reread := time.NewTicker(rereadEvery)
 	defer reread.Stop()
 	idle := time.NewTimer(linger)
