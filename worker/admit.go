@@ -43,6 +43,9 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	if w.log.Enabled(context.Background(), slog.LevelInfo) {
 		w.log.Info("task received", "task", r.request.DisplayName(), "id", t.ID)
 	}
+	if d.Redelivered && w.done(r) {
+		return
+	}
 	if w.expired(r) {
 		return
 	}
@@ -52,6 +55,20 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	w.pool.submit(r)
+}
+
+// done takes a redelivered message whose task has ended here, or is still running: nothing is run again.
+func (w *Worker) done(r *run) bool {
+	switch {
+	case w.inflight.join(r):
+		w.log.Info("task is still running here from before its connection was lost", "task", r.request.DisplayName(), "id", r.task.ID)
+	case w.finished.take(r.task.ID, r.task.Retries):
+		w.log.Info("task had ended here when its connection was lost; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
+		w.settle(r.delivery, settleAck)
+	default:
+		return false
+	}
+	return true
 }
 
 // due runs on delay's goroutine when a held delivery's time has come.
@@ -79,8 +96,9 @@ func (w *Worker) giveBack(d *broker.Delivery) {
 	w.settle(d, settleRequeue)
 }
 
-// settle settles a delivery. A stale one needs nothing: the broker hands it out again.
-func (w *Worker) settle(d *broker.Delivery, how settlement) {
+// settle settles a delivery and reports whether it could: not when its connection is gone, and the broker hands the message
+// out again.
+func (w *Worker) settle(d *broker.Delivery, how settlement) bool {
 	var err error
 	switch how {
 	case settleAck:
@@ -90,9 +108,13 @@ func (w *Worker) settle(d *broker.Delivery, how settlement) {
 	case settleRequeue:
 		err = d.Reject(true)
 	}
-	if err != nil && !errors.Is(err, broker.ErrStale) {
+	if err == nil {
+		return true
+	}
+	if !errors.Is(err, broker.ErrStale) {
 		w.log.Error("cannot settle delivery", "id", d.Properties.CorrelationID, "queue", d.Queue, "error", err)
 	}
+	return false
 }
 
 // A settlement is what becomes of a delivery at its end.

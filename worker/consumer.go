@@ -17,13 +17,19 @@ type consumer struct {
 	// epoch counts the connections this consumer has had: what was delivered under an earlier one is stale.
 	epoch atomic.Uint32
 
+	acked    recent
 	held     held
 	endWiden context.CancelFunc
 }
 
 func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
+	size := w.prefetch
+	if size == 0 {
+		size = recentMost
+	}
 	return &consumer{worker: w, queue: q,
-		held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
+		acked: recent{size: size},
+		held:  held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
 }
 
 func (c *consumer) start(ctx context.Context) (err error) {
@@ -55,6 +61,9 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 	case broker.ConsumerLost:
 		c.epoch.Add(1)
 		c.worker.delay.drop(c)
+		for _, t := range c.acked.drain() {
+			c.worker.finished.add(t)
+		}
 		log.Warn("consumer lost; restoring it", "error", err)
 	case broker.ConsumerRestored:
 		log.Info("consumer restored")

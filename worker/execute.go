@@ -39,6 +39,8 @@ func (w *Worker) execute(r *run) {
 			w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
 		}
 		r.acked = true
+	} else {
+		w.inflight.add(r)
 	}
 	if r.known.policy.TrackStarted && w.results != nil && !r.ignored() {
 		w.storeStarted(r)

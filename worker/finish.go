@@ -32,7 +32,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 	if o.State != umbel.Success && !r.acked && errors.Is(context.Cause(w.base), umbel.ErrShutdown) {
 		// Cut short by a cold shutdown and acked late: the message goes back, and another worker runs it.
 		w.log.Warn("task was cut short by shutdown; its message goes back to the queue", "task", r.request.DisplayName(), "id", r.task.ID)
-		w.settle(r.delivery, settleRequeue)
+		w.settleRun(r, settleRequeue)
 		return
 	}
 	switch o.State {
@@ -146,7 +146,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		err = fmt.Errorf("publish the next attempt: %w", err)
 		w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
 		if !r.acked {
-			w.settle(r.delivery, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
+			w.settleRun(r, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
 			return
 		}
 		w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleNothing)

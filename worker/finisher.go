@@ -25,6 +25,7 @@ type finisher struct {
 // An ending is a result to store and what then becomes of the delivery.
 type ending struct {
 	delivery *broker.Delivery
+	run      *run             // nil: it never was a task
 	document *protocol.Result // nil: none to store
 	how      settlement
 }
@@ -43,21 +44,33 @@ func (f *finisher) end(r *run, doc *protocol.Result, how settlement) {
 	if r.acked {
 		how = settleNothing
 	}
-	f.refuse(r.delivery, doc, how)
+	f.take(ending{delivery: r.delivery, run: r, document: doc, how: how})
 }
 
 // refuse is end for a delivery that never became a run.
 func (f *finisher) refuse(d *broker.Delivery, doc *protocol.Result, how settlement) {
-	if doc == nil || f.worker.results == nil {
-		f.worker.settle(d, how)
+	f.take(ending{delivery: d, document: doc, how: how})
+}
+
+func (f *finisher) take(e ending) {
+	if e.document == nil || f.worker.results == nil {
+		f.settle(e)
 		return
 	}
 	select {
-	case f.endings <- ending{d, doc, how}:
+	case f.endings <- e:
 	case <-f.stopped:
 		// The worker has left without this task, whose handler took too long. A late-acked message went back.
-		f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", doc.TaskID, "state", doc.Status)
+		f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", e.document.TaskID, "state", e.document.Status)
 	}
+}
+
+func (f *finisher) settle(e ending) {
+	if e.run != nil {
+		f.worker.settleRun(e.run, e.how)
+		return
+	}
+	f.worker.settle(e.delivery, e.how)
 }
 
 // run writes until close has been called and everything is written.
@@ -105,7 +118,7 @@ func (f *finisher) write(batch []ending, docs []*protocol.Result) {
 		cancel()
 		if errs == nil {
 			for _, e := range batch {
-				w.settle(e.delivery, e.how)
+				f.settle(e)
 			}
 			return
 		}
@@ -115,13 +128,13 @@ func (f *finisher) write(batch []ending, docs []*protocol.Result) {
 		for i, e := range batch {
 			switch {
 			case errs[i] == nil:
-				w.settle(e.delivery, e.how)
+				f.settle(e)
 			case permanent(errs[i]):
 				w.log.Error("result cannot be stored, ever", "id", e.document.TaskID, "state", e.document.Status, "error", errs[i])
 				if doc := unstorable(e.document, errs[i]); doc != nil {
-					again, againDocs = append(again, ending{e.delivery, doc, e.how}), append(againDocs, doc)
+					again, againDocs = append(again, ending{e.delivery, e.run, doc, e.how}), append(againDocs, doc)
 				} else {
-					w.settle(e.delivery, e.how)
+					f.settle(e)
 				}
 			default:
 				first = errs[i]
@@ -155,7 +168,8 @@ func (f *finisher) abandon(batch []ending, err error) {
 				"state", e.document.Status, "error", err)
 			continue
 		}
-		f.worker.settle(e.delivery, settleRequeue)
+		e.how = settleRequeue
+		f.settle(e)
 	}
 }
 

@@ -3,9 +3,11 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,14 +47,16 @@ func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
 	}, umbel.AcksLate())
 
 	_, stop := start(t, app, worker.Config{Concurrency: 4})
+	var resent atomic.Int64
 	sent := make(chan []*umbel.Result[int], 1)
 	go func() {
 		var results []*umbel.Result[int]
 		for n := range tasks {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			r, err := work.Send(ctx, n, umbel.TaskID("task-"+string(rune('a'+n%26))+time.Duration(n).String()))
+			r, err := work.Send(ctx, n, umbel.TaskID(fmt.Sprintf("task-%d", n)))
 			if errors.Is(err, broker.ErrUnconfirmed) {
 				// Only the caller can decide, and this one would rather have it twice.
+				resent.Add(1)
 				r, err = work.Send(ctx, n)
 			}
 			cancel()
@@ -90,7 +94,10 @@ func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
 		t.Errorf("%d tasks ran, want %d", len(ran), tasks)
 	}
 	mu.Unlock()
-	t.Logf("%d tasks, %d cuts, %d repeats", tasks, cuts, repeats)
+	t.Logf("%d tasks, %d cuts, %d sent twice, %d ran twice", tasks, cuts, resent.Load(), repeats)
+	if int64(repeats) > resent.Load() {
+		t.Errorf("%d tasks ran twice on this worker, though only %d were sent twice: what has ended here must not run again", repeats, resent.Load())
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

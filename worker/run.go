@@ -22,6 +22,7 @@ type run struct {
 	ended      atomic.Bool   // the outcome has been taken; a later one is dropped
 	writtenOff chan struct{} // made with a hard limit; closed when the slot has been written off
 	acked      bool          // settled early
+	successor  *run          // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.

@@ -29,6 +29,8 @@ type Worker struct {
 	pool      *pool
 	delay     *delay
 	finisher  *finisher
+	inflight  inflight
+	finished  finished
 	stats     stats
 
 	base   context.Context         // of every task; outlives warm shutdown

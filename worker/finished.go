@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// finished remembers late-acked tasks that ended here but whose ack could not be sent, because their connection was lost
+// in between. The broker hands those messages out again; the copy that comes to this worker is acked without running.
+// Celery runs it twice.
+//
+// It is bounded in number and age, as Celery's own set of successful ids is: what is forgotten runs again.
+type finished struct {
+	mu    sync.Mutex // guards what follows
+	byID  map[string]*list.Element
+	order list.List // of finishedTask, oldest first
+}
+
+type finishedTask struct {
+	id      string
+	retries int // of the attempt that ended: the next attempt has the same id
+	at      time.Time
+}
+
+const (
+	finishedMost = 50_000
+	finishedAge  = 3 * time.Hour
+)
+
+// add remembers one attempt.
+func (f *finished) add(t finishedTask) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID == nil {
+		f.byID = make(map[string]*list.Element)
+	}
+	f.expire()
+	if old := f.byID[t.id]; old != nil {
+		f.order.Remove(old)
+	}
+	t.at = time.Now()
+	f.byID[t.id] = f.order.PushBack(t)
+	for f.order.Len() > finishedMost {
+		f.drop(f.order.Front())
+	}
+}
+
+// take reports whether this attempt has ended here, and forgets it.
+func (f *finished) take(id string, retries int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := f.byID[id]
+	if e == nil || e.Value.(finishedTask).retries != retries {
+		return false
+	}
+	fresh := time.Since(e.Value.(finishedTask).at) < finishedAge
+	f.drop(e)
+	return fresh
+}
+
+func (f *finished) expire() {
+	for e := f.order.Front(); e != nil && time.Since(e.Value.(finishedTask).at) >= finishedAge; e = f.order.Front() {
+		f.drop(e)
+	}
+}
+
+func (f *finished) drop(e *list.Element) {
+	delete(f.byID, e.Value.(finishedTask).id)
+	f.order.Remove(e)
+}
+
+// recent are the last acks that a consumer has sent. The broker may not have got them when the connection is lost; what it
+// has not, it hands out again. No more than the prefetch can be on the way, so no more need be remembered.
+type recent struct {
+	mu   sync.Mutex // guards what follows
+	ring []finishedTask
+	next int // where the oldest is overwritten, once the ring is full
+	size int // largest length
+}
+
+const recentMost = 4096 // with an unlimited prefetch
+
+func (r *recent) add(t finishedTask) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.ring) < r.size {
+		r.ring = append(r.ring, t)
+		return
+	}
+	r.ring[r.next] = t
+	r.next = (r.next + 1) % r.size
+}
+
+// drain returns what is remembered and forgets it.
+func (r *recent) drain() []finishedTask {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ring := r.ring
+	r.ring, r.next = nil, 0
+	return ring
+}
