@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"net/http"
+	"runtime"
 	"testing"
 )
 
@@ -65,4 +66,16 @@ func TestSentinelsMakeTheReplicaMaster(t *testing.T) {
 	Await(t, "replica", func() bool { return s.Replica.Do("GET", "k") == "v" }, nil)
 	s.Master.Kill()
 	Await(t, "failover", func() bool { _, err := s.Replica.Try("SET", "k", "w"); return err == nil }, nil)
+}
+
+func TestAServerEndsWithItsWatcher(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ties a process to its parent")
+	}
+	t.Parallel()
+	r := OwnRedis(t)
+	if err := r.node.watch.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	Await(t, "end of the server", func() bool { return !serves(r.Addr()) }, nil)
 }
