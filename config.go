@@ -220,6 +220,13 @@ type Config struct {
 	// TaskTimeLimit fails a task that runs longer. Defaults to 0: none. Celery: task_time_limit.
 	TaskTimeLimit time.Duration `setting:"task_time_limit"`
 
+	// TaskDefaultRateLimit is how often a task without a limit of its own may start on one worker, such as "100/m".
+	// Defaults to no limit. Celery: task_default_rate_limit.
+	TaskDefaultRateLimit string `setting:"task_default_rate_limit"`
+
+	// WorkerDisableRateLimits ignores all rate limits. Defaults to false. Celery: worker_disable_rate_limits.
+	WorkerDisableRateLimits bool `setting:"worker_disable_rate_limits"`
+
 	// TaskAlwaysEager runs registered tasks in the caller and sends nothing: for tests. Defaults to false.
 	// Celery: task_always_eager.
 	TaskAlwaysEager bool `setting:"task_always_eager"`

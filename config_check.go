@@ -54,6 +54,9 @@ func (c Config) Check() error {
 
 // oneOf are the settings that know their values; the table has them too, for what comes from files.
 func (c Config) checkFormats(p *problems) {
+	if _, err := ParseRate(c.TaskDefaultRateLimit); err != nil {
+		p.add("%s: %v", c.place("task_default_rate_limit"), err)
+	}
 	for _, f := range []struct{ name, value string }{
 		{"profile", c.Profile},
 		{"broker_failover_strategy", c.BrokerFailoverStrategy},

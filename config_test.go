@@ -120,6 +120,8 @@ var samples = map[string]struct {
 	"task_soft_time_limit":                    {"10", 10 * time.Second},
 	"task_time_limit":                         {"20", 20 * time.Second},
 	"task_always_eager":                       {"true", true},
+	"task_default_rate_limit":                 {"100/m", "100/m"},
+	"worker_disable_rate_limits":              {"true", true},
 	"task_ignore_result":                      {"true", true},
 	"task_store_errors_even_if_ignored":       {"true", true},
 	"task_track_started":                      {"true", true},

@@ -51,7 +51,7 @@ type taskOptions struct {
 	rejectOnWorkerLost *bool
 	trackStarted       *bool
 	storeErrors        *bool
-	rateLimit          *string
+	rateLimit          *Rate
 	retry              *Retry
 	expected           []error
 	summary            string
@@ -248,9 +248,16 @@ func StoreErrors() TaskOption {
 	return taskOption(func(t *taskOptions) { yes := true; t.storeErrors = &yes })
 }
 
-// RateLimit is how often the task may start on one worker: "10/s", "100/m", "1000/h". Celery: rate_limit.
+// RateLimit is how often the task may start on one worker: "10/s", "100/m", "1000/h", evenly spaced. N workers start N
+// times as many. Defaults to task_default_rate_limit. Celery: rate_limit.
 func RateLimit(rate string) TaskOption {
-	return taskOption(func(t *taskOptions) { t.rateLimit = &rate })
+	return taskOption(func(t *taskOptions) {
+		r, err := ParseRate(rate)
+		if err != nil {
+			t.send.fail("option RateLimit: %v", err)
+		}
+		t.rateLimit = &r
+	})
 }
 
 // Expected lists errors that are no fault of the task's: they fail it all the same, but are logged as information,

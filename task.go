@@ -134,7 +134,7 @@ type Policy struct {
 	TrackStarted       bool
 	IgnoreResult       bool
 	StoreErrors        bool
-	RateLimit          string
+	RateLimit          Rate
 	TimeLimit          time.Duration
 	SoftTimeLimit      time.Duration
 }
@@ -151,10 +151,22 @@ func (d *Definition) Policy(c *Config) Policy {
 		TrackStarted:       deref(o.trackStarted, c.TaskTrackStarted),
 		IgnoreResult:       deref(o.send.ignoreResult, c.TaskIgnoreResult),
 		StoreErrors:        deref(o.storeErrors, c.TaskStoreErrorsEvenIfIgnored),
-		RateLimit:          deref(o.rateLimit, ""),
+		RateLimit:          c.rateLimit(o.rateLimit),
 		TimeLimit:          deref(o.send.timeLimit, c.TaskTimeLimit),
 		SoftTimeLimit:      deref(o.send.softTimeLimit, c.TaskSoftTimeLimit),
 	}
+}
+
+// rateLimit is the task's own limit, else the setting's, unless limits are switched off.
+func (c *Config) rateLimit(own *Rate) Rate {
+	if c.WorkerDisableRateLimits {
+		return 0
+	}
+	if own != nil {
+		return *own
+	}
+	r, _ := ParseRate(c.TaskDefaultRateLimit) // Check has refused what cannot be read
+	return r
 }
 
 func deref[T any](p *T, otherwise T) T {

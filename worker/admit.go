@@ -2,7 +2,7 @@ package worker
 
 // Admission: the gate between the broker and the pool.
 //
-//	delivery → decode header → known? → expired? → due? → ready
+//	delivery → decode header → known? → ended here before? → expired? → due? → its turn (rate limit)? → ready
 //
 // Owner: the driver's goroutine of the queue. It may wait only for room in ready, which holds back this queue alone.
 // Celery: celery/worker/strategy.py, celery/worker/request.py.
@@ -49,12 +49,28 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	if w.expired(r) {
 		return
 	}
-	if !t.ETA.IsZero() && time.Until(t.ETA) > 0 {
+	if w.mustWait(r) {
 		c.hold(+1)
 		w.delay.add(r)
 		return
 	}
 	w.pool.submit(r)
+}
+
+// mustWait reports whether a run must wait before it may start, and until when: for its ETA, then for its turn under the
+// task's rate limit.
+func (w *Worker) mustWait(r *run) bool {
+	if eta := r.task.ETA; !eta.IsZero() && r.due.IsZero() && time.Until(eta) > 0 {
+		r.due = eta
+		return true
+	}
+	if r.limited {
+		return false
+	}
+	r.limited = true
+	now := time.Now()
+	r.due = r.known.limit.turn(now)
+	return r.due.After(now)
 }
 
 // done takes a redelivered message whose task has ended here, or is still running: nothing is run again.
@@ -73,10 +89,16 @@ func (w *Worker) done(r *run) bool {
 
 // due runs on delay's goroutine when a held delivery's time has come.
 func (w *Worker) due(r *run) {
-	r.consumer.hold(-1)
-	if !r.stale() {
-		w.pool.submit(r)
+	if r.stale() {
+		r.consumer.hold(-1)
+		return
 	}
+	if w.mustWait(r) {
+		w.delay.add(r)
+		return
+	}
+	r.consumer.hold(-1)
+	w.pool.submit(r)
 }
 
 // expired ends a run whose time to start has passed: REVOKED, and acked.

@@ -2,17 +2,18 @@ package worker
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
 
-// delay holds deliveries whose ETA has not come. They stay unsettled, so that the broker hands them to another worker if
+// delay holds deliveries whose time has not come: their ETA, or their turn under a rate limit. They stay unsettled, so that the broker hands them to another worker if
 // this one ends.
 type delay struct {
 	due func(*run)
 
 	mu      sync.Mutex // guards waiting
-	waiting etaHeap
+	waiting dueHeap
 
 	changed chan struct{} // 1: the head of waiting may be another
 	stop    chan struct{}
@@ -65,7 +66,7 @@ func (d *delay) pop() (*run, time.Duration) {
 	if len(d.waiting) == 0 {
 		return nil, time.Hour
 	}
-	if wait := time.Until(d.waiting[0].task.ETA); wait > 0 {
+	if wait := time.Until(d.waiting[0].due); wait > 0 {
 		return nil, wait
 	}
 	return heap.Pop(&d.waiting).(*run), 0
@@ -75,9 +76,13 @@ func (d *delay) pop() (*run, time.Duration) {
 func (d *delay) drop(c *consumer) {
 	d.mu.Lock()
 	kept, dropped := d.waiting[:0], 0
+	limited := make(map[*known]bool)
 	for _, r := range d.waiting {
 		if r.consumer == c && r.stale() {
 			dropped++
+			if r.limited {
+				limited[r.known] = true
+			}
 			continue
 		}
 		kept = append(kept, r)
@@ -89,6 +94,21 @@ func (d *delay) drop(c *consumer) {
 	if dropped > 0 {
 		c.hold(-dropped)
 	}
+	for k := range limited {
+		c.worker.respace(k, k.limit.interval)
+	}
+}
+
+// reschedule lets f change the times of waiting runs, in the order they were due.
+func (d *delay) reschedule(f func(*run)) {
+	d.mu.Lock()
+	slices.SortFunc(d.waiting, func(a, b *run) int { return a.due.Compare(b.due) })
+	for _, r := range d.waiting {
+		f(r)
+	}
+	heap.Init(&d.waiting)
+	d.mu.Unlock()
+	d.wake()
 }
 
 func (d *delay) len() int {
@@ -108,14 +128,14 @@ func (d *delay) close() []*run {
 	return waiting
 }
 
-// etaHeap orders runs by ETA, the first due on top.
-type etaHeap []*run
+// dueHeap orders runs by the time they are due, the first on top.
+type dueHeap []*run
 
-func (h etaHeap) Len() int           { return len(h) }
-func (h etaHeap) Less(i, j int) bool { return h[i].task.ETA.Before(h[j].task.ETA) }
-func (h etaHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *etaHeap) Push(x any)        { *h = append(*h, x.(*run)) }
-func (h *etaHeap) Pop() any {
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(*run)) }
+func (h *dueHeap) Pop() any {
 	old := *h
 	last := len(old) - 1
 	r := old[last]

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
@@ -17,6 +18,8 @@ type run struct {
 	task     *protocol.Task
 	known    *known
 	request  *umbel.Request // from admission on
+	due      time.Time      // when delay hands it on
+	limited  bool           // it has been given its turn under the task's rate limit
 
 	slot       *slot         // that runs it
 	ended      atomic.Bool   // the outcome has been taken; a later one is dropped
@@ -29,6 +32,7 @@ type run struct {
 type known struct {
 	def    *umbel.Definition
 	policy umbel.Policy
+	limit  *limiter
 }
 
 // stale reports that the delivery's connection is gone: the broker will hand the message out again, so this copy must

@@ -86,7 +86,9 @@ func (w *Worker) connect(ctx context.Context) error {
 	w.decode = protocol.DecodeOptions{Accept: accept, Limit: w.settings.AcceptDecompressedBytes}
 	w.tasks = make(map[string]*known)
 	for _, d := range w.app.Tasks() {
-		w.tasks[d.Name()] = &known{def: d, policy: d.Policy(w.settings)}
+		k := &known{def: d, policy: d.Policy(w.settings)}
+		k.limit = newLimiter(k.policy.RateLimit)
+		w.tasks[d.Name()] = k
 	}
 	if err := w.retryStart(ctx, "broker", func() error {
 		w.broker, err = w.app.Broker(ctx)

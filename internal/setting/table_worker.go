@@ -63,7 +63,7 @@ var workerTable = []Setting{
 		Doc: "Wait that time even when nothing runs."},
 	{Name: "worker_direct", Old: "CELERY_WORKER_DIRECT", Type: Bool, Celery: "False", Class: Later,
 		Doc: "Consume a queue of this worker's own, too."},
-	{Name: "worker_disable_rate_limits", Old: "CELERY_DISABLE_RATE_LIMITS", Type: Bool, Celery: "False", Class: Later,
+	{Name: "worker_disable_rate_limits", Old: "CELERY_DISABLE_RATE_LIMITS", Type: Bool, Celery: "False",
 		Doc: "Ignore all rate limits."},
 	{Name: "worker_deduplicate_successful_tasks", Old: "CELERYD_DEDUPLICATE_SUCCESSFUL_TASKS", Type: Bool, Celery: "False", Class: Later,
 		Doc: "Do not run a redelivered task again whose result is SUCCESS."},

@@ -1,0 +1,40 @@
+package umbel
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Rate is how often something may happen, per second; 0 is as often as it likes.
+type Rate float64
+
+// ParseRate reads "10/s", "100/m", "1000/h" or a number per second; "" and 0 are no limit. Celery: rate_limit.
+func ParseRate(text string) (Rate, error) {
+	if text == "" {
+		return 0, nil
+	}
+	count, unit, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
+	if err != nil || !(n >= 0 && n <= 1e9) {
+		return 0, fmt.Errorf("rate %q: want a number of tasks per second, or with /s, /m or /h, such as 100/m", text)
+	}
+	switch strings.TrimSpace(unit) {
+	case "", "s":
+		return Rate(n), nil
+	case "m":
+		return Rate(n / 60), nil
+	case "h":
+		return Rate(n / 3600), nil
+	}
+	return 0, fmt.Errorf("rate %q: unknown unit %q: want s, m or h", text, unit)
+}
+
+// Interval is the time between two tasks at this rate, 0 without limit.
+func (r Rate) Interval() time.Duration {
+	if r <= 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / float64(r))
+}
