@@ -88,6 +88,7 @@ func closedPort(t *testing.T) string {
 }
 
 func TestOpeningFailsInTimeWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	r := testenv.Redis(t)
 	locked := testenv.OwnRedis(t, "requirepass sesame")
 	ca := testenv.CA(t)
@@ -150,6 +151,7 @@ func TestOpeningFailsInTimeWithWhatToDo(t *testing.T) {
 var once = map[string]any{"max_retries": 0}
 
 func TestStoringFailsWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	t.Run("maxmemory", func(t *testing.T) {
 		t.Parallel()
 		r := testenv.OwnRedis(t, "maxmemory 2mb", "maxmemory-policy noeviction")

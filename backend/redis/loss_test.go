@@ -61,6 +61,7 @@ func ids(n int) []string {
 }
 
 func TestNothingIsMissedWhileSubscriptionsAreCut(t *testing.T) {
+	t.Parallel()
 	r := testenv.OwnRedis(t)
 	watching := dial(t, backend.Config{URL: r.URL()})
 	storing := dial(t, backend.Config{URL: r.URL()})
@@ -95,6 +96,7 @@ func TestNothingIsMissedWhileSubscriptionsAreCut(t *testing.T) {
 }
 
 func TestAWatchOutlivesARestartOfRedis(t *testing.T) {
+	t.Parallel()
 	r := testenv.OwnRedis(t, "appendonly yes", "appendfsync always")
 	watching := dial(t, backend.Config{URL: r.URL()})
 	storing := dial(t, backend.Config{URL: r.URL()})
@@ -129,6 +131,7 @@ func TestAWatchOutlivesARestartOfRedis(t *testing.T) {
 }
 
 func TestAHundredThousandAreWatched(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
@@ -158,6 +161,7 @@ func TestAHundredThousandAreWatched(t *testing.T) {
 
 // A script is forgotten by a new server: the first store after a restart loads it again, in the order of its batch.
 func TestAForgottenScriptIsLoadedAgain(t *testing.T) {
+	t.Parallel()
 	r := testenv.OwnRedis(t)
 	b := dial(t, backend.Config{URL: r.URL(), Options: map[string]any{"retry_policy": once}})
 	for i := range 3 {
@@ -174,6 +178,7 @@ func TestAForgottenScriptIsLoadedAgain(t *testing.T) {
 }
 
 func TestResultsOutliveAFailoverOfSentinels(t *testing.T) {
+	t.Parallel()
 	s := testenv.Sentinel(t)
 	config := backend.Config{URL: s.URL(), Options: map[string]any{"master_name": s.Name}}
 	watching, storing := dial(t, config), dial(t, config)
@@ -205,6 +210,7 @@ func TestResultsOutliveAFailoverOfSentinels(t *testing.T) {
 }
 
 func TestALossAndItsEndAreLoggedOnceEach(t *testing.T) {
+	t.Parallel()
 	r := testenv.OwnRedis(t)
 	lines := make(chan string, 100)
 	log := slog.New(slog.NewTextHandler(lineWriter(lines), nil))

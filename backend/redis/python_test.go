@@ -25,6 +25,7 @@ p = sys.argv[2]
 `
 
 func TestPythonReadsWhatWeStored(t *testing.T) {
+	t.Parallel()
 	r := testenv.Redis(t)
 	p := r.Prefix()
 	b := dial(t, backend.Config{URL: r.URL()})
@@ -57,6 +58,7 @@ print(r.state, r.result)
 
 // AsyncResult.get waits on its subscription: only the published message can wake it.
 func TestPythonIsWokenByWhatWeStoreLater(t *testing.T) {
+	t.Parallel()
 	r := testenv.Redis(t)
 	p := r.Prefix()
 	b := dial(t, backend.Config{URL: r.URL()})
@@ -94,6 +96,7 @@ print("got", r.get(timeout=30), flush=True)
 }
 
 func TestWeAreToldWhatPythonStores(t *testing.T) {
+	t.Parallel()
 	r := testenv.Redis(t)
 	p := r.Prefix()
 	b := dial(t, backend.Config{URL: r.URL()})
@@ -129,6 +132,7 @@ print(AsyncResult(p + "py", app=app).state, AsyncResult(p + "ours", app=app).sta
 
 // Each serializer of Celery that is not pickle, both ways.
 func TestPythonAndWeReadEachOthersSerializers(t *testing.T) {
+	t.Parallel()
 	for _, serializer := range []string{"json", "msgpack", "yaml"} {
 		t.Run(serializer, func(t *testing.T) {
 			t.Parallel()
@@ -168,6 +172,7 @@ app.backend.store_result(p + "theirs", [1, "two", None], "SUCCESS")
 }
 
 func TestAPickledResultIsRefusedInWords(t *testing.T) {
+	t.Parallel()
 	r := testenv.Redis(t)
 	p := r.Prefix()
 	b := dial(t, backend.Config{URL: r.URL()})
