@@ -224,6 +224,10 @@ type Config struct {
 	// Defaults to no limit. Celery: task_default_rate_limit.
 	TaskDefaultRateLimit string `setting:"task_default_rate_limit"`
 
+	// WorkerDeduplicateSuccessfulTasks asks the result store, before a late-acked task that was handed out before runs
+	// again, whether it has succeeded. Defaults to false. Celery: worker_deduplicate_successful_tasks.
+	WorkerDeduplicateSuccessfulTasks bool `setting:"worker_deduplicate_successful_tasks"`
+
 	// WorkerDisableRateLimits ignores all rate limits. Defaults to false. Celery: worker_disable_rate_limits.
 	WorkerDisableRateLimits bool `setting:"worker_disable_rate_limits"`
 

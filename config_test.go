@@ -122,6 +122,7 @@ var samples = map[string]struct {
 	"task_always_eager":                       {"true", true},
 	"task_default_rate_limit":                 {"100/m", "100/m"},
 	"worker_disable_rate_limits":              {"true", true},
+	"worker_deduplicate_successful_tasks":     {"true", true},
 	"task_ignore_result":                      {"true", true},
 	"task_store_errors_even_if_ignored":       {"true", true},
 	"task_track_started":                      {"true", true},

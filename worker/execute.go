@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
 )
 
 func (w *Worker) execute(r *run) {
-	if r.stale() || w.expired(r) {
+	if r.stale() || w.expired(r) || w.succeededBefore(r) {
 		return
 	}
 	body, err := r.task.DecodeBody(w.decode)
@@ -52,6 +53,29 @@ func (w *Worker) execute(r *run) {
 	if taken {
 		w.finish(r, body, &o)
 	}
+}
+
+// succeededBefore asks the result store whether a task that was handed out before has succeeded meanwhile, on this worker
+// or another; it is then acked without running. Celery: worker_deduplicate_successful_tasks.
+func (w *Worker) succeededBefore(r *run) bool {
+	if !r.delivery.Redelivered || !w.settings.WorkerDeduplicateSuccessfulTasks || !r.known.policy.AcksLate || w.results == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(w.base, storeWait)
+	defer cancel()
+	doc, err := w.results.Get(ctx, r.task.ID)
+	if err != nil {
+		if !errors.Is(err, backend.ErrNotFound) && !errors.Is(err, backend.ErrUnsupported) {
+			w.log.Warn("cannot ask whether the task has succeeded before; running it", "id", r.task.ID, "error", err)
+		}
+		return false
+	}
+	if doc.Status != umbel.Success {
+		return false
+	}
+	w.log.Info("task already completed successfully; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
+	w.settle(r.delivery, settleAck)
+	return true
 }
 
 // runLimited runs the handler under its time limits. taken is false when the hard limit came first and has ended the task

@@ -16,6 +16,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
 	"github.com/umbel-go/umbel/worker"
 
@@ -504,6 +505,54 @@ func TestManyTasksAtOnce(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSucceededTasksAreNotRunAgain(t *testing.T) {
+	app := newApp(t, umbel.Config{WorkerDeduplicateSuccessfulTasks: true})
+	var runs atomic.Int64
+	running, release := make(chan struct{}, 2), make(chan struct{})
+	task := umbel.Register(app, "once", func(context.Context, struct{}) (int64, error) {
+		running <- struct{}{}
+		<-release
+		return runs.Add(1), nil
+	}, umbel.AcksLate())
+	r, err := task.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, stop := start(t, app, worker.Config{Concurrency: 1, ColdGrace: time.Millisecond})
+	<-running
+	w.Stop(worker.Cold) // the message goes back although its task runs on
+	if err := stop(); err == nil {
+		t.Error("a task that ignores the cold shutdown must be reported")
+	}
+	// Another worker, or the same task before it was cut off, has succeeded and stored its result.
+	b, err := app.Backend(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if errs := b.Store(deadline(t), []*protocol.Result{{TaskID: r.ID(), Status: umbel.Success, Result: codec.JSON([]byte("41"))}}); errs != nil {
+		t.Fatal(errs)
+	}
+	close(release)
+	_, stop = start(t, app, worker.Config{Concurrency: 1})
+	bk, err := app.Broker(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		s, err := bk.Stat(deadline(t), "celery")
+		return err == nil && s.Ready == 0 && s.Unsettled <= 0
+	}, "the queue to be empty")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if n := runs.Load(); n != 1 {
+		t.Errorf("ran %d times, want once", n)
+	}
+	if got, err := r.Get(deadline(t)); err != nil || got != 41 {
+		t.Errorf("result %d, %v; want the stored 41", got, err)
 	}
 }
 

@@ -65,7 +65,7 @@ var workerTable = []Setting{
 		Doc: "Consume a queue of this worker's own, too."},
 	{Name: "worker_disable_rate_limits", Old: "CELERY_DISABLE_RATE_LIMITS", Type: Bool, Celery: "False",
 		Doc: "Ignore all rate limits."},
-	{Name: "worker_deduplicate_successful_tasks", Old: "CELERYD_DEDUPLICATE_SUCCESSFUL_TASKS", Type: Bool, Celery: "False", Class: Later,
+	{Name: "worker_deduplicate_successful_tasks", Old: "CELERYD_DEDUPLICATE_SUCCESSFUL_TASKS", Type: Bool, Celery: "False",
 		Doc: "Do not run a redelivered task again whose result is SUCCESS."},
 	{Name: "worker_enable_remote_control", Old: "CELERY_ENABLE_REMOTE_CONTROL", Type: Bool, Celery: "True", Class: Later,
 		Doc: "Obey remote control."},
