@@ -120,6 +120,7 @@ func (r *Request) Document(state State, value codec.Value, extended bool) *proto
 	}
 	if state.Ready() {
 		doc.DateDone = time.Now()
+		doc.Extra = r.attempts()
 	}
 	if extended {
 		doc.Extended = r.extended()

@@ -141,6 +141,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		t.Retries++
 		t.ETA = time.Now().Add(o.Delay)
 		t.ParentID = t.ID
+		r.request.AddAttempt(t, errors.Unwrap(o.Err))
 	})
 	if err != nil {
 		err = fmt.Errorf("publish the next attempt: %w", err)

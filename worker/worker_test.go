@@ -194,12 +194,15 @@ func TestCountdownExpiryAndRetryInVirtualTime(t *testing.T) {
 			if tries++; tries <= 2 {
 				return 0, errors.New("not yet")
 			}
+			if a := umbel.RequestFrom(ctx).Attempts(); len(a) != 2 || a[1].Error != "not yet" || a[1].Worker != "w@h" || time.Since(a[1].At) != 2*time.Minute {
+				return 0, fmt.Errorf("attempts %+v, want the two before this one", a)
+			}
 			if r := umbel.RequestFrom(ctx); r.Retries != 2 || r.ParentID != r.ID {
 				return 0, fmt.Errorf("retries %d and parent %q, want 2 and the own id", r.Retries, r.ParentID)
 			}
 			return time.Since(begun).Seconds(), nil
 		}, umbel.Retry{Max: 3, Backoff: time.Minute})
-		_, stop := start(t, app, worker.Config{Concurrency: 2})
+		_, stop := start(t, app, worker.Config{Concurrency: 2, Nodename: "w@h"})
 		ctx := context.Background()
 
 		later, err := since.Send(ctx, struct{}{}, umbel.Countdown(time.Hour))
@@ -216,6 +219,10 @@ func TestCountdownExpiryAndRetryInVirtualTime(t *testing.T) {
 		}
 		if got, err := retried.Get(ctx); err != nil || got < 180 || got > 181 {
 			t.Errorf("third attempt after %v s, %v; want 60 + 120 s", got, err)
+		}
+		doc, err := retried.Document(ctx)
+		if raw, _ := protocol.AppendResult(nil, doc); err != nil || !strings.Contains(string(raw), `"attempts": [{"at": `) {
+			t.Errorf("document %s, %v; want the attempts in it", raw, err)
 		}
 		if got, err := later.Get(ctx); err != nil || got < 3600 || got > 3601 {
 			t.Errorf("ran after %v s, %v; want 3600", got, err)
