@@ -1,0 +1,71 @@
+"""Runs the code of each line of its input in one namespace, and answers each with one line.
+
+{"code": "…", "given": […]} → {"value": …} of the last expression, or {"error": {…}}
+"""
+import ast
+import datetime
+import json
+import os
+import sys
+
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what the libraries print is no answer
+
+import tasks
+from celery import chain, chord, group, signature
+from celery.result import AsyncResult
+
+world = vars(tasks) | {
+    "app": tasks.app, "chain": chain, "chord": chord, "group": group, "signature": signature, "datetime": datetime, "sent": {},
+}
+app = tasks.app
+world["old"] = tasks.make(task_protocol=1)
+world["rpc"] = tasks.make(result_backend="rpc://")
+
+
+def send(name, *args, **options):
+    """send_task to the Go worker's queue; keyword arguments of the task go into kwargs={…}."""
+    options.setdefault("queue", "go")
+    return app.send_task(name, args, **options)
+
+
+def get(r, timeout=20):
+    return (AsyncResult(r, app=app) if isinstance(r, str) else r).get(timeout=timeout)
+
+
+def fails(r, timeout=20):
+    """How a task failed, as its caller sees it."""
+    r = AsyncResult(r, app=app) if isinstance(r, str) else r
+    try:
+        value = r.get(timeout=timeout)
+    except Exception as e:
+        return {"type": type(e).__name__, "module": type(e).__module__, "args": [str(a) for a in e.args], "state": r.state,
+                "traceback": r.traceback, "bases": [c.__name__ for c in type(e).__mro__]}
+    raise AssertionError("it did not fail: %r" % (value,))
+
+
+def document(r):
+    return json.loads(app.backend.client.get("celery-task-meta-" + (r if isinstance(r, str) else r.id)) or "null")
+
+
+world.update(send=send, get=get, fails=fails, document=document, AsyncResult=lambda id, app=app: AsyncResult(id, app=app))
+
+
+def run(code, given):
+    world["given"] = given
+    body = ast.parse(code).body
+    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    exec(compile(ast.Module(body, []), "<line>", "exec"), world)
+    return eval(compile(ast.Expression(last.value), "<line>", "eval"), world) if last else None
+
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        answer = {"value": run(asked["code"], asked.get("given"))}
+        text = json.dumps(answer, default=repr)
+    except Exception as e:
+        import traceback
+        text = json.dumps({"error": {"type": type(e).__name__, "text": str(e), "traceback": traceback.format_exc()}})
+    answers.write(text + "\n")
+    answers.flush()
