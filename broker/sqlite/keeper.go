@@ -81,6 +81,7 @@ func (b *Broker) keep() {
 	look.Stop()
 	defer look.Stop()
 	looks := len(afterDeparture)
+	b.sweepNow() // what died when nobody was there to see it
 	for {
 		select {
 		case <-b.quit:
@@ -358,13 +359,13 @@ func (b *Broker) sweep(ctx context.Context) error {
 	seen := make(map[int64]sighting)
 	own := b.ownerID()
 	err := b.file.Read(ctx, func(tx *sqlitefile.Tx) error {
-		rows, err := tx.Query("SELECT id, beat FROM broker_owner")
+		rows, err := tx.Query("SELECT id, lock, beat FROM broker_owner")
 		if err != nil {
 			return err
 		}
 		for rows.Next() {
-			var id, beat int64
-			if err := rows.Scan(&id, &beat); err != nil {
+			var id, lock, beat int64
+			if err := rows.Scan(&id, &lock, &beat); err != nil {
 				return err
 			}
 			if id == own {
@@ -375,7 +376,8 @@ func (b *Broker) sweep(ctx context.Context) error {
 				s = sighting{beat: beat, since: time.Now()}
 			}
 			seen[id] = s
-			if alive, known := b.file.Alive(id); known && !alive || time.Since(s.since) > b.lease {
+			alive, known := b.file.Alive(id)
+			if known && !alive && lock == b.file.LockID() || time.Since(s.since) > b.lease {
 				dead = append(dead, id)
 			}
 		}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -202,4 +203,49 @@ func TestDeliveryLimitBuriesWhatComesBackTooOften(t *testing.T) {
 		t.Errorf("body %q, headers %v", d.Body, d.Headers)
 	}
 	must(t, d.Ack())
+}
+
+func TestOwnersWhoseLockFileWasDeletedAreNotTakenForDead(t *testing.T) {
+	b := fresh(t)
+	declareCelery(t, b)
+	_, got := consume(t, b, broker.Subscription{Queue: "celery", Prefetch: 1})
+	must(t, b.Publish(t.Context(), text("celery", "held")))
+	held := <-got
+	must(t, os.Remove(b.file.Path()+"-lock"))
+	other := apart(t, b.file.Path())
+	_, stolen := consume(t, other, broker.Subscription{Queue: "celery", Prefetch: 5})
+	must(t, other.sweep(t.Context()), held.Ack(), b.Publish(t.Context(), text("celery", "next")))
+	// Without the bell of one lock file, both find messages only when they look: each has its own.
+	select {
+	case d := <-stolen:
+		if string(d.Body) != "next" {
+			t.Errorf("%s was taken from the living", d.Body)
+		}
+	case <-got:
+	}
+	must(t, other.Close())
+}
+
+func TestIdleBrokerWritesNothing(t *testing.T) {
+	b := fresh(t)
+	declareCelery(t, b)
+	_, got := consume(t, b, broker.Subscription{Queue: "celery", Prefetch: 4})
+	must(t, b.Publish(t.Context(), text("celery", "x")))
+	must(t, (<-got).Ack())
+	seq := func() (n uint64) {
+		must(t, b.file.Write(t.Context(), func(tx *sqlitefile.Tx) error {
+			n = tx.Seq()
+			return nil
+		}))
+		return n
+	}
+	for tries := 0; ; tries++ { // the last round of the start may be under way still
+		before := seq()
+		<-time.After(100 * time.Millisecond)
+		if writes := seq() - before - 1; writes == 0 {
+			return
+		} else if tries == 20 {
+			t.Fatalf("an idle broker made %d transactions in 0.1 s", writes)
+		}
+	}
 }

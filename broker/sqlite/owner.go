@@ -37,7 +37,7 @@ func (b *Broker) own(ctx context.Context) error {
 		return closed(err)
 	}
 	err = b.file.Write(ctx, func(tx *sqlitefile.Tx) error {
-		_, err := tx.Exec("INSERT INTO broker_owner (id, pid, beat) VALUES (?, ?, 0)", id, os.Getpid())
+		_, err := tx.Exec("INSERT INTO broker_owner (id, pid, lock, beat) VALUES (?, ?, ?, 0)", id, os.Getpid(), b.file.LockID())
 		return err
 	})
 	if err != nil {

@@ -451,11 +451,12 @@ func TestProcessThatHangsIsReplacedAndFindsOut(t *testing.T) {
 	if err := b.Publish(t.Context(), text("celery", "x")); err != nil {
 		t.Fatal(err)
 	}
-	c := start(t, "hold", "sqlite://"+path, "")
-	if l := c.line(); l != "held x" {
-		t.Fatal(l)
-	}
+	var c *child
 	for tries := 0; ; tries++ {
+		c = start(t, "hold", "sqlite://"+path, "")
+		if l := c.line(); l != "held x" {
+			t.Fatal(l)
+		}
 		c.signal(syscall.SIGSTOP)
 		// One that was stopped in the middle of a write keeps everybody out of the file: not what is tried here.
 		err := b.file.Write(t.Context(), func(*sqlitefile.Tx) error { return nil })
@@ -465,7 +466,7 @@ func TestProcessThatHangsIsReplacedAndFindsOut(t *testing.T) {
 		if tries == 5 {
 			t.Fatal(err)
 		}
-		c.signal(syscall.SIGCONT)
+		c.kill()
 	}
 	d := collect(t, b, 1)["x"]
 	if d == nil || !d.Redelivered {
@@ -484,4 +485,19 @@ func TestProcessThatHangsIsReplacedAndFindsOut(t *testing.T) {
 	if l := c.line(); l != "held y" {
 		t.Errorf("the process that had hung said %q", l)
 	}
+}
+
+func TestWhatDiedUnseenIsFoundByTheNextToOpen(t *testing.T) {
+	url := "sqlite://" + quick(t) + "/umbel.db"
+	b := openURL(t, url)
+	declareCelery(t, b)
+	must(t, b.Publish(t.Context(), text("celery", "x")), b.Close())
+	c := start(t, "hold", url, "")
+	if l := c.line(); l != "held x" {
+		t.Fatal(l)
+	}
+	c.kill()
+	b = openURL(t, url)
+	defer b.Close()
+	empties(t, b, "message 1, ready 1, queue 1")
 }

@@ -74,6 +74,7 @@ CREATE TABLE broker_delayed (
 CREATE TABLE broker_owner (
 	id   INTEGER PRIMARY KEY,
 	pid  INTEGER NOT NULL,
+	lock INTEGER NOT NULL,                 -- which lock file shows its sign of life
 	beat INTEGER NOT NULL
 );
 

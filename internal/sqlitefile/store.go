@@ -3,6 +3,7 @@ package sqlitefile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -87,7 +88,13 @@ func dialWriter(path string, o Options) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A file that cannot be written says so now, not at the first message.
+	// A file that cannot be written says so now, not at the first message. SQLite itself falls back to reading.
+	if r, ok := c.raw.(interface{ IsReadOnly(string) (bool, error) }); ok {
+		if only, err := r.IsReadOnly("main"); err == nil && only {
+			c.close()
+			return nil, openError(path, fs.ErrPermission)
+		}
+	}
 	if err := c.script("BEGIN IMMEDIATE; ROLLBACK"); err != nil {
 		c.close()
 		return nil, err

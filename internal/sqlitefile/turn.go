@@ -35,6 +35,7 @@ var (
 
 type turn struct {
 	file *os.File
+	id   int64 // of the file on its file system
 
 	mu   sync.Mutex         // guards held
 	held map[int64]struct{} // our own signs of life: a lock of ours does not show as a lock to us
@@ -53,7 +54,7 @@ func openTurn(path string) (*turn, error) {
 		f.Close()
 		return nil, err
 	}
-	return &turn{file: f, held: make(map[int64]struct{})}, nil
+	return &turn{file: f, id: inode(st), held: make(map[int64]struct{})}, nil
 }
 
 // fill writes the bell's bytes as they are, so that they have their place on the disk: one must be able to ring when it
@@ -123,7 +124,12 @@ func (f *File) Hold(id int64) (release func(), err error) {
 	}, nil
 }
 
-// Alive reports whether somebody holds id. known is false where the system cannot tell.
+// LockID tells lock files of one path apart: should somebody delete the lock file while it is open, those who come later
+// have another one, and cannot see our signs of life. 0 where the system has no such number.
+func (f *File) LockID() int64 { return f.turn.id }
+
+// Alive reports whether somebody who has the same lock file (LockID) holds id. known is false where the system cannot
+// tell.
 func (f *File) Alive(id int64) (alive, known bool) {
 	t := f.turn
 	t.mu.Lock()

@@ -2,6 +2,9 @@ package sqlitefile
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,8 +31,15 @@ func (t *turn) locked(at int64) (locked, known bool) {
 	return l.Type != unix.F_UNLCK, true
 }
 
+func inode(st os.FileInfo) int64 {
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int64(s.Ino)
+	}
+	return 0
+}
+
 func readOnly(err error) bool {
-	return errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
+	return errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, fs.ErrPermission)
 }
 
 func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
