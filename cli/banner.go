@@ -21,11 +21,14 @@ func (p *program) banner(c *umbel.Config, node string, queues []string) {
 	}
 	line("broker", brokerText(c))
 	line("results", broker.MaskURL(c.ResultBackend))
-	prefetch := "no limit"
-	if c.WorkerPrefetchMultiplier > 0 {
-		prefetch = strconv.Itoa(c.WorkerPrefetchMultiplier * c.WorkerConcurrency)
+	slots, prefetch := c.WorkerConcurrency, "no limit"
+	if c.WorkerPool == "solo" {
+		slots = 1
 	}
-	line("concurrency", fmt.Sprintf("%d (%s, prefetch %s)", c.WorkerConcurrency, c.WorkerPool, prefetch))
+	if c.WorkerPrefetchMultiplier > 0 {
+		prefetch = strconv.Itoa(c.WorkerPrefetchMultiplier * slots)
+	}
+	line("concurrency", fmt.Sprintf("%d (%s, prefetch %s)", slots, c.WorkerPool, prefetch))
 	line("queues", strings.Join(queues, ", "))
 	tasks := p.app.Tasks()
 	if len(tasks) == 0 {

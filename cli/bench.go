@@ -25,7 +25,7 @@ func (p *program) benchCommand() *cobra.Command {
 	f := &benchFlags{}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "measure how fast tasks are sent and run on this broker and store",
+		Short: "measure how fast this broker and store let tasks be sent and run",
 		Long: `Send and run tasks that do nothing, with a sender and a worker in this process,
 on a private queue that is deleted at the end. A warm-up comes first and is not
 counted. Then, one after the other:
@@ -97,7 +97,7 @@ func (p *program) bench(cmd *cobra.Command, f *benchFlags) error {
 		return err
 	}
 	defer remove()
-	defer tuneMemory()()
+	defer steadyMemory()()
 	ctx, stop := signal.NotifyContext(cmd.Context(), termSignals...)
 	defer stop()
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/worker"
 )
 
@@ -143,7 +144,11 @@ func (l *load) forget(ctx context.Context) error {
 		for i := from; i < min(from+1000, l.sent); i++ {
 			ids = append(ids, l.id(i))
 		}
-		if err := b.Forget(ctx, ids); err != nil {
+		err := b.Forget(ctx, ids)
+		if errors.Is(err, backend.ErrUnsupported) {
+			return nil // it stores nothing
+		}
+		if err != nil {
 			return fmt.Errorf("forget the results of the benchmark: %w", err)
 		}
 		l.bar.set(from + len(ids))

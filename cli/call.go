@@ -33,7 +33,8 @@ func (p *program) callCommand() *cobra.Command {
 
 JSON is the task's input: an object is keyword arguments, an array positional
 ones, anything else the one argument. The task need not be one of this program;
-a name that is nearly one of its own is taken for a slip unless --force is given.`,
+a name that is nearly one of its own is taken for a slip unless --force is given.
+Times without an offset are UTC.`,
 		Example: `umbel call orders.charge '{"order_id": 7}'
 umbel call tasks.add -a '[2, 2]' --countdown 10 --queue math
 umbel call tasks.add '[2, 2]' --wait`,

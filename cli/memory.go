@@ -2,18 +2,20 @@ package cli
 
 import (
 	"os"
-	"runtime/debug"
+	"runtime"
 )
 
-// workerGC is the collector's target for a process that runs tasks, in per cent.
-const workerGC = 200
+// ballast is how many bytes of untouched memory a process that runs tasks holds. Tasks come and go over a live heap of a
+// few MiB, which the collector, aiming at twice the live heap, would clean again and again. Counted as live, the ballast
+// lets it wait for so much more garbage; being untouched, it is no memory of the machine. To a program whose heap is large
+// already it makes no difference, unlike a larger GOGC.
+const ballast = 16 << 20
 
-// tuneMemory gives the collector more room than Go's default, unless the environment says what it wants (GOGC,
-// GOMEMLIMIT). restore undoes it.
-func tuneMemory() (restore func()) {
+// steadyMemory holds the ballast until release is called, unless the environment says how to collect (GOGC, GOMEMLIMIT).
+func steadyMemory() (release func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	old := debug.SetGCPercent(workerGC)
-	return func() { debug.SetGCPercent(old) }
+	held := make([]byte, ballast)
+	return func() { runtime.KeepAlive(held) }
 }

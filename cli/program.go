@@ -30,6 +30,7 @@ func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           p.name,
 		Short:         "a distributed task queue that speaks Celery",
+		Long:          "A distributed task queue that speaks Celery.",
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -56,18 +57,32 @@ func (p *program) command() *cobra.Command {
 		&cobra.Group{ID: "queue", Title: "Queues"},
 		&cobra.Group{ID: "about", Title: "About"},
 	)
-	for group, commands := range map[string][]*cobra.Command{
-		"run":   {p.workerCommand(), p.benchCommand()},
-		"task":  {p.callCommand(), p.resultCommand()},
-		"queue": {p.queuesCommand(), p.purgeCommand()},
-		"about": {p.configCommand(), p.versionCommand(), p.completionCommand()},
+	for _, group := range []struct {
+		id       string
+		commands []*cobra.Command
+	}{
+		{"run", []*cobra.Command{p.workerCommand(), p.benchCommand()}},
+		{"task", []*cobra.Command{p.callCommand(), p.resultCommand()}},
+		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand()}},
+		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.completionCommand()}},
 	} {
-		for _, c := range commands {
-			c.GroupID = group
+		for _, c := range group.commands {
+			c.GroupID = group.id
 			root.AddCommand(c)
 		}
 	}
+	dress(root)
 	return root
+}
+
+// dress gives every command its help flag, and keeps flags in the order they were declared.
+func dress(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	cmd.PersistentFlags().SortFlags = false
+	cmd.Flags().BoolP("help", "h", false, "show this help")
+	for _, c := range cmd.Commands() {
+		dress(c)
+	}
 }
 
 // start comes before every command.

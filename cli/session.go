@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/backend"
@@ -26,10 +28,19 @@ func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
 	maps.Copy(all, flags)
 	c, err := p.app.Load(umbel.LoadOptions{File: file, Flags: all})
 	if err != nil {
-		return nil, &fault{code: exitConfig, err: err}
+		return nil, settingsFault(err)
 	}
 	p.given = &c
 	return p.given, nil
+}
+
+// settingsFault tells settings that are wrong on the command line, which is misuse, from those that are wrong elsewhere.
+func settingsFault(err error) error {
+	var c *umbel.ConfigError
+	if errors.As(err, &c) && !slices.ContainsFunc(c.Problems, func(s string) bool { return !strings.HasPrefix(s, "flag ") }) {
+		return &fault{code: exitUsage, err: err}
+	}
+	return &fault{code: exitConfig, err: err}
 }
 
 // prepare loads the settings for a command that connects and ends soon: only warnings are logged.

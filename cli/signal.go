@@ -66,13 +66,13 @@ func (s *steersman) obey(sig os.Signal) {
 		}
 		s.log.Info("log file begun anew", "file", s.file.path)
 	case s.worker.Stage() >= worker.Cold:
-		s.log.Error("worker: out, tasks or not", "signal", sig.String())
+		s.log.Error("signal: leaving at once", "signal", sig.String())
 		s.exit(exitFailure)
 	case quit || s.worker.Stage() == worker.Warm:
-		s.log.Warn("worker: cold shutdown begins: running tasks are cancelled", "signal", sig.String())
+		s.log.Warn("signal: running tasks are cancelled; once more leaves at once", "signal", sig.String())
 		s.worker.Stop(worker.Cold)
 	default:
-		s.log.Info("worker: warm shutdown begins: running tasks finish; once more for a cold one", "signal", sig.String())
+		s.log.Info("signal: running tasks finish; once more cancels them", "signal", sig.String())
 		s.worker.Stop(worker.Warm)
 	}
 }

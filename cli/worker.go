@@ -42,7 +42,8 @@ Once more stops coldly: running tasks are cancelled, and late-acked ones go back
 to their queue. Once more leaves at once. SIGQUIT stops coldly. SIGHUP begins
 the log file anew. SIGUSR1 logs what every goroutine does.
 
-Arguments such as task_acks_late=true override settings.`,
+Arguments such as task_acks_late=true override settings. Celery's other options
+are taken as well; the log says why they have no effect.`,
 		Example: `umbel worker -Q high_priority --concurrency=8 -n high@%h
 umbel worker -l debug worker_prefetch_multiplier=1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.runWorker(cmd, f, args) },
@@ -122,7 +123,7 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		}
 		defer release()
 	}
-	defer tuneMemory()()
+	defer steadyMemory()()
 	return p.work(cmd.Context(), f, given, node, log, file)
 }
 
