@@ -16,7 +16,7 @@ import (
 // b may be nil: a received protocol 2 body then goes out as it came, byte for byte, still compressed if it was, whatever
 // o.Serializer and o.Compression say; any other task without a body has no arguments. Nothing in t changes.
 // Properties: content type and encoding by serializer, delivery mode 2 unless set, correlation id = id, expiration from
-// Expires; the others as in t.Properties.
+// Expires unless that is more than 49 days ahead (RabbitMQ refuses it); the others as in t.Properties.
 func EncodeTask(t *Task, b *Body, o EncodeOptions) (*Envelope, error) {
 	env, err := encodeTask(t, b, o)
 	if err != nil {
@@ -96,6 +96,10 @@ func (t *Task) sendable() error {
 	return nil
 }
 
+// maxExpiration is what RabbitMQ takes, in milliseconds: 49 days. It refuses messages that say more, and closes the channel.
+// Tasks that expire later are left to the worker, which minds the header.
+const maxExpiration = 1<<32 - 1
+
 // address fills the properties that follow from the task.
 func (t *Task) address(p *Properties, now time.Time) error {
 	p.CorrelationID = t.ID
@@ -110,8 +114,9 @@ func (t *Task) address(p *Properties, now time.Time) error {
 		if now.IsZero() {
 			return errors.New("it expires, so EncodeOptions.Now is required")
 		}
-		left := max(t.Expires.Sub(now).Milliseconds(), 0)
-		p.Expiration = strconv.FormatInt(left, 10)
+		if left := max(t.Expires.Sub(now).Milliseconds(), 0); left <= maxExpiration {
+			p.Expiration = strconv.FormatInt(left, 10)
+		}
 	}
 	return nil
 }

@@ -197,6 +197,18 @@ func TestExpiredTaskIsSentWithZero(t *testing.T) {
 	}
 }
 
+// RabbitMQ closes the channel of whoever publishes an expiration beyond 32 bits.
+func TestFarExpiryIsLeftToTheWorker(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+	for left, want := range map[int64]string{1<<32 - 1: "4294967295", 1 << 32: ""} {
+		env, err := EncodeTask(&Task{Name: "t", ID: "i", Expires: now.Add(time.Duration(left) * time.Millisecond)}, nil, EncodeOptions{Now: now})
+		if err != nil || env.Properties.Expiration != want || env.Headers["expires"] == nil {
+			t.Errorf("%d ms: expiration %q, header %v, %v; want %q and the header", left, env.Properties.Expiration, env.Headers["expires"], err, want)
+		}
+	}
+}
+
 func TestDecompressionIsBounded(t *testing.T) {
 	t.Parallel()
 	big := &Body{Args: []codec.Value{codec.Of(strings.Repeat("a", 1<<20))}}
