@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/umbel-go/umbel"
-	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/setting"
 )
 
 // bannerTasks is how many tasks the banner names.
@@ -20,7 +20,7 @@ func (p *program) banner(c *umbel.Config, node string, queues []string) {
 		fmt.Fprintf(p.Out, "  %s  %s\n", p.paint.faint(fmt.Sprintf("%-11s", what)), text)
 	}
 	line("broker", brokerText(c))
-	line("results", broker.MaskURL(c.ResultBackend))
+	line("results", storeText(c))
 	slots, prefetch := c.WorkerConcurrency, "no limit"
 	if c.WorkerPool == "solo" {
 		slots = 1
@@ -53,13 +53,17 @@ func brokerText(c *umbel.Config) string {
 	if len(c.BrokerURL) == 0 {
 		return c.BrokerTransport + "://" + c.BrokerHost
 	}
-	urls := make([]string, len(c.BrokerURL))
-	for i, u := range c.BrokerURL {
-		parts := strings.Split(u, ";")
-		for j := range parts {
-			parts[j] = broker.MaskURL(strings.TrimSpace(parts[j]))
-		}
-		urls[i] = strings.Join(parts, ", ")
+	return strings.Join(masked("broker_url", c.BrokerURL), ", ")
+}
+
+// storeText is the URL of the result store without its password.
+func storeText(c *umbel.Config) string { return masked("result_backend", c.ResultBackend) }
+
+// masked is the value of a setting as it may be shown.
+func masked[T any](name string, value T) T {
+	row, ok := setting.Lookup(name)
+	if !ok {
+		panic("no setting " + name)
 	}
-	return strings.Join(urls, ", ")
+	return row.Mask(value).(T)
 }

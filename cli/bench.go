@@ -104,7 +104,7 @@ func (p *program) bench(cmd *cobra.Command, f *benchFlags) error {
 	log := slog.New(textHandler(p.Err, slog.LevelError, p.ink.on))
 	b := newLoad(config, f, log, newBar(p.Err, p.ink, !p.global.quiet && !f.json))
 	full := config.WithDefaults()
-	b.figures.Broker, b.figures.Store = brokerText(&full), maskedStore(&full)
+	b.figures.Broker, b.figures.Store = brokerText(&full), storeText(&full)
 	if err := b.open(ctx); err != nil {
 		return err
 	}

@@ -7,9 +7,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	"github.com/umbel-go/umbel"
-	"github.com/umbel-go/umbel/broker"
 )
 
 // figures are what a benchmark found, and under which conditions. The help of bench defines each.
@@ -66,5 +63,3 @@ func thousands(v float64) string {
 	}
 	return s
 }
-
-func maskedStore(c *umbel.Config) string { return broker.MaskURL(c.ResultBackend) }

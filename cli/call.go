@@ -32,8 +32,8 @@ func (p *program) callCommand() *cobra.Command {
 		Long: `Send a task and print its id.
 
 JSON is the task's input: an object is keyword arguments, an array positional
-ones, anything else the one argument. The task need not be one of this program;
-a name that is nearly one of its own is taken for a slip unless --force is given.
+ones, anything else the one argument. The task need not be one of this program,
+but a name that is nearly one of its own is taken for a slip without --force.
 Times without an offset are UTC.`,
 		Example: `umbel call orders.charge '{"order_id": 7}'
 umbel call tasks.add -a '[2, 2]' --countdown 10 --queue math

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 	if about == "" {
 		about = cmd.Short + "."
 	}
-	fmt.Fprintf(w, "\n%s\n", indent(about, 2))
+	fmt.Fprintf(w, "\n%s\n", about)
 	if cmd.HasAvailableSubCommands() {
 		p.commandList(w, cmd)
 	}
@@ -86,6 +87,9 @@ func (p *program) commandList(w io.Writer, cmd *cobra.Command) {
 	list("Commands", "")
 }
 
+// noDefault are default values that are not worth a word.
+var noDefault = []string{"", "0", "-1", "false", "[]"}
+
 // flagList writes flags in the order they were declared, wrapped.
 func flagList(w io.Writer, flags *pflag.FlagSet) {
 	flags.SortFlags = false
@@ -102,6 +106,9 @@ func flagList(w io.Writer, flags *pflag.FlagSet) {
 		}
 		if value != "" {
 			name += " " + value
+		}
+		if !slices.Contains(noDefault, f.DefValue) {
+			text += " (default " + f.DefValue + ")"
 		}
 		names, texts = append(names, name), append(texts, text)
 		if len(name) <= 28 {

@@ -62,9 +62,12 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	var text []byte
 	for range 1500 {
-		text, _ = os.ReadFile(ts.MkAbs(args[0])) // not there yet
-		if want.Match(text) {
-			return
+		files, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, f := range files {
+			if text, err = os.ReadFile(f); err == nil && want.Match(text) {
+				return
+			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -101,6 +104,9 @@ func shop() *umbel.App {
 	umbel.Register(app, "shop.greet", func(_ context.Context, name string) (string, error) { return "hello " + name, nil })
 	umbel.Register(app, "shop.hold", untilReleased)
 	umbel.Register(app, "shop.hold_late", untilReleased, umbel.AcksLate())
+	umbel.Register(app, "shop.stubborn", func(ctx context.Context, in hold) (string, error) {
+		return untilReleased(context.WithoutCancel(ctx), in)
+	}, umbel.AcksLate())
 	return app
 }
 

@@ -30,6 +30,9 @@ func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
 	if err != nil {
 		return nil, settingsFault(err)
 	}
+	if file != "" && c.File() == "" {
+		return nil, &fault{code: exitUsage, err: fmt.Errorf("this program has its settings in code, and reads no settings file %s", file)}
+	}
 	p.given = &c
 	return p.given, nil
 }
