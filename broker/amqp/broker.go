@@ -87,7 +87,7 @@ func (b *Broker) consumeLink(ctx context.Context) (*link, error) {
 	if running {
 		return b.consuming, nil
 	}
-	s, err := b.consuming.first(ctx)
+	s, err := b.firstConsuming(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +101,25 @@ func (b *Broker) consumeLink(ctx context.Context) (*link, error) {
 	b.consuming.sessions.set(s) // before its supervisor runs: callers after us must see it
 	b.wg.Go(func() { b.consuming.run(b.ctx, s) })
 	return b.consuming, nil
+}
+
+// firstConsuming connects the consuming link. A broker that was there and cannot be reached now is waited for like any
+// loss; what only a change of settings can mend is an error at once.
+func (b *Broker) firstConsuming(ctx context.Context) (*session, error) {
+	s, err := b.consuming.first(ctx)
+	if err == nil || ctx.Err() != nil || b.config.NoReconnect || !isPassing(err) {
+		return s, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+	if s, again := b.consuming.again(ctx); again == nil {
+		return s, nil
+	}
+	if b.ctx.Err() != nil {
+		return nil, b.endError()
+	}
+	return nil, err
 }
 
 // Traits implements broker.Broker.

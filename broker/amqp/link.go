@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,6 +92,24 @@ func (t triedError) Error() string {
 }
 
 func (t triedError) Unwrap() []error { return t }
+
+// isPassing reports whether an attempt failed for something that ends by itself: no way to the broker, or one that is
+// starting or stopping.
+func isPassing(err error) bool {
+	if all := (triedError)(nil); errors.As(err, &all) {
+		return slices.ContainsFunc(all, isPassing)
+	}
+	var open *broker.OpenError
+	if !errors.As(err, &open) {
+		return false
+	}
+	for _, op := range []string{"resolve", "dial", "amqp handshake"} {
+		if strings.HasPrefix(open.Op, op) {
+			return true
+		}
+	}
+	return false
+}
 
 // order returns the endpoints in the order of this cycle: from the one that served last onwards, or shuffled.
 func (l *link) order() []*endpoint {

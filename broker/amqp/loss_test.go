@@ -281,6 +281,28 @@ func (s *session) goneOrNil() <-chan struct{} {
 	return s.gone
 }
 
+func TestTheFirstConsumeWaitsForTheBrokerToo(t *testing.T) {
+	t.Parallel()
+	r, link, url := linked(t)
+	declareQueue(t, open(t, r.URL()), "q", nil)
+	b := open(t, url)
+	link.Down()
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := b.Consume(short, broker.Subscription{Queue: "q", Deliver: func(*broker.Delivery) {}}); !errors.As(err, new(*broker.OpenError)) {
+		t.Errorf("consume while down: %v, want an *OpenError that says why", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.Consume(t.Context(), broker.Subscription{Queue: "q", Deliver: func(*broker.Delivery) {}})
+		done <- err
+	}()
+	link.Up()
+	if err := <-done; err != nil {
+		t.Errorf("consume that waited: %v", err)
+	}
+}
+
 func TestASilentBrokerIsLeftAfterOneAndAHalfHeartbeats(t *testing.T) {
 	t.Parallel()
 	_, link, url := linked(t)
