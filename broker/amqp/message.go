@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"fmt"
+	"strconv"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -27,6 +28,10 @@ func prepare(p *prepared, m *broker.Message) error {
 			return notSent(fmt.Errorf("expiration %q is no decimal number of milliseconds", q.Expiration))
 		}
 	}
+	expiration := q.Expiration
+	if _, err := strconv.ParseUint(expiration, 10, 32); err != nil {
+		expiration = "" // RabbitMQ closes the channel for more than 32 bits, 49 days: the header says when to whoever runs it
+	}
 	headers, size, err := encodeTable(m.Headers)
 	if err != nil {
 		return notSent(err)
@@ -42,7 +47,7 @@ func prepare(p *prepared, m *broker.Message) error {
 		DeliveryMode:    q.DeliveryMode,
 		CorrelationId:   q.CorrelationID,
 		ReplyTo:         q.ReplyTo,
-		Expiration:      q.Expiration,
+		Expiration:      expiration,
 		MessageId:       q.MessageID,
 		Timestamp:       q.Timestamp,
 		Type:            q.Type,
