@@ -20,7 +20,7 @@ func failures(t *testing.T, w *world) {
 		"plain":            {`send("go.fail", "plain")`, "Exception", "builtins", "FAILURE", "plain words", "plain words"},
 		"panic":            {`send("go.fail", "panic")`, "RuntimeError", "builtins", "FAILURE", "ouch", "tasks_test.go"},
 		"reject":           {`send("go.fail", "reject")`, "Reject", "celery.exceptions", "FAILURE", "no thanks", ""},
-		"stored unwanted":  {`send("go.fail.unwanted", ignore_result=True)`, "Exception", "builtins", "FAILURE", "stored all the same", ""},
+		"stored unwanted":  {`send("go.fail.unwanted", ignore_result=True).id`, "Exception", "builtins", "FAILURE", "stored all the same", ""},
 		"unknown task":     {`send("go.nobody")`, "NotRegistered", "celery.exceptions", "FAILURE", "go.nobody", ""},
 		"missing argument": {`send("go.order", 7)`, "TypeError", "builtins", "FAILURE", "total", "total"},
 		"unknown argument": {`send("go.order", 7, 42.5, kwargs={"color": 1})`, "TypeError", "builtins", "FAILURE", "color", ""},

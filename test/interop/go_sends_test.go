@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func goSends(t *testing.T, w *world) {
 		want    map[string]any
 	}{
 		"nothing": {nil, map[string]any{"retries": 0., "eta": nil, "expires": nil, "parent_id": nil, "group": nil, "shadow": nil,
-			"timelimit": []any{nil, nil}, "argsrepr": "(1, 'two')", "kwargsrepr": "{'z': [3]}", "ignore_result": false, "priority": 0.,
+			"timelimit": []any{nil, nil}, "argsrepr": "(1, 'two')", "kwargsrepr": "{'z': [3]}", "ignore_result": false,
 			"routing_key": "py", "args": []any{1., "two"}, "kwargs": map[string]any{"z": []any{3.}}, "task": "py.request"}},
 		"TaskID":        {[]umbel.SendOption{umbel.TaskID("order:8/é")}, map[string]any{"id": "order:8/é", "root_id": "order:8/é", "correlation_id": "order:8/é"}},
 		"Countdown":     {[]umbel.SendOption{umbel.Countdown(200 * time.Millisecond)}, nil},
@@ -152,9 +153,13 @@ func sendRequest(t *testing.T, app *umbel.App, options ...umbel.SendOption) map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got map[string]any
-	if err := r.Get(deadline(t), &got); err != nil {
+	doc, err := r.Wait(deadline(t))
+	if err != nil {
 		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(doc.Result.Raw(), &got); err != nil {
+		t.Fatalf("%s %s: %v", doc.Status, doc.Result.Raw(), err)
 	}
 	return got
 }

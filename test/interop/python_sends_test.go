@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -41,7 +42,7 @@ func pythonSends(t *testing.T, w *world) {
 		"eta in the past":   {"eta=datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)", map[string]any{"eta": "2020-01-02T03:04:05Z"}},
 		"eta without zone":  {"eta=datetime.datetime(2020, 1, 2, 3, 4, 5)", map[string]any{"eta": "2020-01-02T03:04:05Z"}},
 		"eta in a zone":     {"eta=datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=5, minutes=30)))", map[string]any{"eta": "2020-01-01T21:34:05Z"}},
-		"expires later":     {"expires=datetime.datetime(2099, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)", map[string]any{"expires": "2099-01-02T03:04:05Z"}},
+		"expires later":     {"expires=datetime.datetime.now(datetime.timezone.utc).replace(hour=4, minute=5, second=6) + datetime.timedelta(days=2)", map[string]any{"expires": time.Now().UTC().AddDate(0, 0, 2).Format("2006-01-02") + "T04:05:06Z"}},
 		"expires seconds":   {"expires=3600", map[string]any{"queue": "go"}},
 		"priority":          {"priority=7", map[string]any{"priority": 7.}},
 		"serializer json":   {"serializer='json'", map[string]any{"content_type": "application/json"}},

@@ -19,11 +19,12 @@ const typedText = "2026-11-23T10:00:09.163799Z 2026-02-03 1234567890.10 12345678
 func values(t *testing.T, w *world) {
 	t.Run("json both ways", func(t *testing.T) {
 		for _, v := range []string{`None`, `True`, `0`, `-1`, `2**31`, `-2**63`, `2**70`, `1.0`, `0.1`, `1e300`, `1e-7`, `""`, `"grüße ☂ \U0001f600"`,
-			`"\x00\x1f\u2028"`, `[]`, `{}`, `[[], {}, None]`, `{"a": {"b": [1, 2.0, "x"]}, "": 0}`, `float("inf")`, `"\ud800" if 0 else "x"`} {
+			`"\x00\x1f\u2028"`, `[]`, `{}`, `[[], {}, None]`, `{"a": {"b": [1, 2.0, "x"]}, "": 0}`, `float("inf")`} {
 			got := value[[]string](t, w.client, fmt.Sprintf(`
+import json
 v = %s
 back = get(send("go.echo", v, kwargs={"k": v}))
-[repr(v), repr(back["args"][0]), repr(back["kwargs"]["k"])]`, v))
+[json.dumps(x, sort_keys=True) for x in (v, back["args"][0], back["kwargs"]["k"])]`, v))
 			if got[0] != got[1] || got[0] != got[2] {
 				t.Errorf("%s came back as %s and %s", got[0], got[1], got[2])
 			}
@@ -87,27 +88,28 @@ get(send("go.typed", datetime.datetime(2026, 11, 23, 10, 0, 9, 163799, tzinfo=da
 		}
 	})
 	t.Run("our typed values in python", func(t *testing.T) {
-		in := umbel.Args{time.Date(2026, 11, 23, 10, 0, 9, 163799000, time.UTC), umbel.Date{Year: 2026, Month: 2, Day: 3},
-			umbel.Decimal("1234567890.10"), uuid.MustParse("12345678-1234-5678-1234-567812345678"), []byte("hi")}
+		at, day := time.Date(2026, 11, 23, 10, 0, 9, 163799000, time.UTC), umbel.Date{Year: 2026, Month: 2, Day: 3}
 		for _, c := range []struct {
 			serializer string
+			in         umbel.Args
 			want       [][]string
 		}{
 			// What 5.6's worker would turn into objects, 5.2 hands on as the dicts that they are on the wire.
-			{"json", [][]string{
+			{"json", umbel.Args{at, day, umbel.Decimal("1234567890.10"), uuid.MustParse("12345678-1234-5678-1234-567812345678"), []byte("hi")}, [][]string{
 				{"dict", "{'__type__': 'datetime', '__value__': '2026-11-23T10:00:09.163799+00:00'}"},
 				{"dict", "{'__type__': 'date', '__value__': '2026-02-03'}"},
 				{"dict", "{'__type__': 'decimal', '__value__': '1234567890.10'}"},
 				{"dict", "{'__type__': 'uuid', '__value__': {'hex': '12345678123456781234567812345678'}}"},
 				{"dict", "{'__type__': 'bytes', '__value__': 'hi'}"},
 			}},
-			{"yaml", [][]string{
+			// Neither side's YAML has decimals and UUIDs.
+			{"yaml", umbel.Args{at, day, []byte("hi")}, [][]string{
 				{"datetime", "datetime.datetime(2026, 11, 23, 10, 0, 9, 163799, tzinfo=datetime.timezone.utc)"},
 				{"date", "datetime.date(2026, 2, 3)"},
-				{"str", "'1234567890.10'"}, {"str", "'12345678-1234-5678-1234-567812345678'"}, {"bytes", "b'hi'"},
+				{"bytes", "b'hi'"},
 			}},
 		} {
-			r, err := w.app.Send(deadline(t), "py.types", in, umbel.Serializer(c.serializer))
+			r, err := w.app.Send(deadline(t), "py.types", c.in, umbel.Serializer(c.serializer))
 			if err != nil {
 				t.Errorf("%s: %v", c.serializer, err)
 				continue

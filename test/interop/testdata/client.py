@@ -13,6 +13,7 @@ os.dup2(2, 1)  # what the libraries print is no answer
 
 import tasks
 from celery import chain, chord, group, signature
+from celery.exceptions import TimeoutError
 from celery.result import AsyncResult
 
 world = vars(tasks) | {
@@ -30,7 +31,11 @@ def send(name, *args, **options):
 
 
 def get(r, timeout=20):
-    return (AsyncResult(r, app=app) if isinstance(r, str) else r).get(timeout=timeout)
+    r = AsyncResult(r, app=app) if isinstance(r, str) else r
+    try:
+        return r.get(timeout=timeout)
+    except TimeoutError:
+        raise RuntimeError("no result of %s within %s s; stored is %r" % (r.id, timeout, document(r))) from None
 
 
 def fails(r, timeout=20):

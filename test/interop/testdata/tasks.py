@@ -149,3 +149,8 @@ def survive(text):
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
+
+
+@app.task(name="py.note")
+def note(what):
+    app.backend.client.rpush("notes", what)
