@@ -274,6 +274,14 @@ type Config struct {
 	// WorkerLogColor colours the log. Defaults to whether it goes to a terminal. Celery: worker_log_color.
 	WorkerLogColor *bool `setting:"worker_log_color"`
 
+	// WorkerLogfile is where the command worker logs to; %n and %h are the halves of the node name, %p all of it.
+	// Defaults to standard error. Celery: the option --logfile.
+	WorkerLogfile string `setting:"worker_logfile"`
+
+	// WorkerPidfile holds the process id of the command worker; the same marks are replaced. Defaults to none.
+	// Celery: the option --pidfile.
+	WorkerPidfile string `setting:"worker_pidfile"`
+
 	loaded loaded // what LoadConfig knows beside the values
 }
 

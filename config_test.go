@@ -134,6 +134,8 @@ var samples = map[string]struct {
 	"worker_loglevel":                         {"DEBUG", "debug"},
 	"worker_log_json":                         {"true", true},
 	"worker_log_color":                        {"false", new(false)},
+	"worker_logfile":                          {"worker.log", "worker.log"},
+	"worker_pidfile":                          {"worker.pid", "worker.pid"},
 }
 
 func TestEverySettingThatWorksReachesItsField(t *testing.T) {

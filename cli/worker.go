@@ -20,8 +20,6 @@ import (
 type workerFlags struct {
 	queues, exclude []string
 	nodename        string
-	logFile         string
-	pidFile         string
 	jsonLog         bool
 	purge           bool
 	settings        settingFlags
@@ -55,9 +53,9 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.settings.add(fl, "prefetch-multiplier", "", "worker_prefetch_multiplier", "messages held for each of them: `NUMBER`, default 4; 0 is no limit")
 	fl.StringVarP(&f.nodename, "hostname", "n", "", "node `NAME`; %h host, %n its first part, %d its domain, %i 0")
 	f.settings.add(fl, "loglevel", "l", "worker_loglevel", "lowest `LEVEL` that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL or FATAL; default INFO")
-	fl.StringVarP(&f.logFile, "logfile", "f", "", "log to this `FILE`; %n and %h are the node name's halves, %p is all of it")
+	f.settings.add(fl, "logfile", "f", "worker_logfile", "log to this `FILE`; %n and %h are the node name's halves, %p is all of it")
 	fl.BoolVar(&f.jsonLog, "json-logs", false, "log one JSON object per line")
-	fl.StringVar(&f.pidFile, "pidfile", "", "keep the process id in this `FILE`; refuse to start when it is taken")
+	f.settings.add(fl, "pidfile", "", "worker_pidfile", "keep the process id in this `FILE`; refuse to start when it is taken")
 	fl.BoolVar(&f.purge, "purge", false, "empty the queues first, without asking")
 	fl.BoolVar(&f.purge, "discard", false, "")
 	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine, or solo for one task at a time; prefork, threads, gevent and eventlet are taken for goroutine")
@@ -104,7 +102,7 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 	if err != nil {
 		return misuse(cmd, "%w", err)
 	}
-	log, file, err := p.workerLog(&c, f, node)
+	log, file, err := p.workerLog(&c, node)
 	if err != nil {
 		return err
 	}
@@ -112,10 +110,13 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		defer file.close()
 	}
 	p.app.SetLogger(log)
-	if f.pidFile != "" {
-		path, err := nodePath(f.pidFile, node)
+	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, Log: log})
+	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
+	defer s.steer()() // before the pid file tells others whom to signal
+	if c.WorkerPidfile != "" {
+		path, err := nodePath(c.WorkerPidfile, node)
 		if err != nil {
-			return misuse(cmd, "--pidfile: %w", err)
+			return &fault{code: exitConfig, err: fmt.Errorf("worker_pidfile: %w", err)}
 		}
 		release, err := claimPidFile(path)
 		if err != nil {
@@ -124,16 +125,10 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		defer release()
 	}
 	defer steadyMemory()()
-	return p.work(cmd.Context(), f, given, node, log, file)
-}
-
-// work runs the worker to its end.
-func (p *program) work(ctx context.Context, f *workerFlags, given *umbel.Config, node string, log *slog.Logger, file *logFile) error {
 	queues, err := p.workerQueues(f)
 	if err != nil {
 		return &fault{code: exitConfig, err: err}
 	}
-	c := given.WithDefaults()
 	if !p.global.quiet && !c.WorkerLogJSON && file == nil {
 		p.banner(&c, node, queues)
 	}
@@ -143,40 +138,31 @@ func (p *program) work(ctx context.Context, f *workerFlags, given *umbel.Config,
 	f.empty.warn(log)
 	p.warnQueues(f, log)
 	if f.purge {
-		if err := p.purgeFirst(ctx, queues, log); err != nil {
+		if err := p.purgeFirst(cmd.Context(), queues, log); err != nil {
 			return err
 		}
 	}
-	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, Log: log})
-	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
-	stop := s.steer()
-	err = w.Run(ctx)
-	stop()
-	switch {
-	case err != nil:
-		var open *broker.OpenError
-		if errors.As(err, &open) {
-			return &fault{code: exitUnavailable, err: err}
-		}
+	if err := w.Run(cmd.Context()); err != nil {
 		return err
-	case w.Stage() >= worker.Cold:
+	}
+	if w.Stage() >= worker.Cold {
 		return &fault{code: exitFailure} // as Celery's: the log has told of each task that was cut short
 	}
 	return nil
 }
 
-// workerLog makes the worker's log: where --logfile says, else on standard error.
-func (p *program) workerLog(c *umbel.Config, f *workerFlags, node string) (*slog.Logger, *logFile, error) {
+// workerLog makes the worker's log: where worker_logfile says, else on standard error.
+func (p *program) workerLog(c *umbel.Config, node string) (*slog.Logger, *logFile, error) {
 	var out io.Writer = p.Err
 	var file *logFile
 	colour := p.ink.on
 	if c.WorkerLogColor != nil {
 		colour = *c.WorkerLogColor && !p.global.noColor
 	}
-	if f.logFile != "" {
-		path, err := nodePath(f.logFile, node)
+	if c.WorkerLogfile != "" {
+		path, err := nodePath(c.WorkerLogfile, node)
 		if err != nil {
-			return nil, nil, &fault{code: exitUsage, err: fmt.Errorf("--logfile: %w", err)}
+			return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("worker_logfile: %w", err)}
 		}
 		if file, err = openLogFile(path); err != nil {
 			return nil, nil, &fault{code: exitCantCreate, err: fmt.Errorf("open log file: %w", err)}
