@@ -22,6 +22,10 @@ build: ## build every package, and the binary into bin/
 	$(GO) build -tags $(TAGS) ./...
 	$(if $(wildcard cmd/umbel),$(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/ ./cmd/umbel)
 
+.PHONY: demo
+demo: ## run the example shop on the embedded broker: orders, a report, live progress
+	@$(GO) run -tags $(TAGS) ./examples/shop demo
+
 .PHONY: fast
 fast: ## test what needs no server: seconds, not minutes
 	@$(GO) test -json -short -timeout 5m $$(.ci/offline) | $(TALLY)

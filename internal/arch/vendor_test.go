@@ -18,7 +18,7 @@ var vendors = []struct {
 	{"github.com/redis/rueidis", []string{"backend/redis", "test"}, "only the driver speaks to Redis"},
 	{"github.com/jackc/pgx", []string{"backend/database", "examples", "test"}, "only the driver speaks to PostgreSQL"},
 	{"github.com/pressly/goose", []string{"backend/database", "examples"}, "migrations belong to a store"},
-	{"modernc.org/", []string{"internal/sqlitefile", "broker/sqlite", "backend/database"}, "SQLite files have one owner"},
+	{"modernc.org/", []string{"internal/sqlitefile", "broker/sqlite", "backend/database", "examples"}, "SQLite files have one owner"},
 	{"github.com/tinylib/msgp", []string{"codec"}, "serializers live in codec"},
 	{"go.yaml.in/yaml", []string{"codec", "internal/setting", "cli"}, "serializers live in codec, files of settings in setting"},
 	{"github.com/pelletier/go-toml", []string{"internal/setting", "cli"}, "files of settings are read by setting"},

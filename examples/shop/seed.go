@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/umbel-go/umbel/examples/shop/store"
+)
+
+// catalogue is what the shop sells. There are not enough bulbs of celeriac, ever.
+var catalogue = []store.Article{
+	{SKU: "celery-golden", Name: "Celery, golden self-blanching", Price: 349, OnHand: 100_000},
+	{SKU: "celery-red", Name: "Celery, Chinese red", Price: 399, OnHand: 100_000},
+	{SKU: "lovage", Name: "Lovage", Price: 425, OnHand: 100_000},
+	{SKU: "celeriac", Name: "Celeriac, prize bulbs", Price: 1290, OnHand: 20},
+	{SKU: "parsley-root", Name: "Parsley, root", Price: 299, OnHand: 100_000},
+	{SKU: "fennel", Name: "Fennel, Florence", Price: 375, OnHand: 100_000},
+	{SKU: "dill", Name: "Dill, mammoth", Price: 249, OnHand: 100_000},
+}
+
+var customers = []string{"ada", "grace", "edsger", "barbara", "donald", "frances", "tony", "margaret", "dennis", "radia", "ken", "adele"}
+
+// anOrder is the n-th order of a shop: the same for every run, so that figures can be compared.
+func anOrder(n int, placed time.Time) store.Order {
+	article := catalogue[n%len(catalogue)]
+	quantity := 1 + n/len(catalogue)%3
+	return store.Order{
+		Customer: customers[n%len(customers)] + "@example.com",
+		SKU:      article.SKU,
+		Quantity: quantity,
+		Total:    article.Price * store.Cents(quantity),
+		State:    store.Placed,
+		Placed:   placed,
+	}
+}
+
+// stock fills the shelves, once.
+func (s *shop) stock(ctx context.Context) error {
+	there, err := s.store.Articles(ctx)
+	if err != nil || len(there) > 0 {
+		return err
+	}
+	return s.store.Stock(ctx, catalogue)
+}
+
+// importPast writes n paid orders into the books, spread over the last thirty days.
+func (s *shop) importPast(ctx context.Context, n int) error {
+	past := make([]store.Order, n)
+	begin := time.Now().Add(-30 * 24 * time.Hour)
+	step := 30 * 24 * time.Hour / time.Duration(max(n, 1))
+	for i := range past {
+		past[i] = anOrder(i, begin.Add(time.Duration(i)*step))
+		past[i].State, past[i].Payment, past[i].Confirmed = store.Paid, fmt.Sprintf("OLD-%08d", i), true
+	}
+	return s.store.ImportOrders(ctx, past)
+}
+
+// importExpired adds n reports that expired an hour ago, with their files.
+func (s *shop) importExpired(ctx context.Context, n int) error {
+	if err := os.MkdirAll(s.reportFolder(), 0o755); err != nil {
+		return err
+	}
+	for range n {
+		id, err := s.store.NextReport(ctx)
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("order,total\n%d,0.00\n", id)
+		r := store.Report{ID: id, Since: "2020-01-01", Until: "2020-02-01", File: fmt.Sprintf("report-%d-expired.csv", id), Rows: 1,
+			Bytes: int64(len(text)), Made: time.Now().Add(-8 * 24 * time.Hour), Expires: time.Now().Add(-time.Hour)}
+		if err := os.WriteFile(filepath.Join(s.reportFolder(), r.File), []byte(text), 0o644); err != nil {
+			return err
+		}
+		if _, err := s.store.AddReport(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place adds n orders of today, which nobody has processed.
+func (s *shop) place(ctx context.Context, n int) ([]int64, error) {
+	batch := make([]store.Order, n)
+	for i := range batch {
+		batch[i] = anOrder(i, time.Now())
+	}
+	return s.store.PlaceOrders(ctx, batch)
+}
+
+func seedCommand(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("shop seed", flag.ContinueOnError)
+	past := f.Int("past", 10_000, "orders of the last thirty days, paid")
+	placed := f.Int("placed", 0, "orders that wait to be processed, by whoever sends process_order with their ids")
+	expired := f.Int("expired", 0, "expired reports, for cleanup_expired_reports")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	s := newShop(dataFolder())
+	defer s.close()
+	if err := s.stock(ctx); err != nil {
+		return err
+	}
+	if err := s.importPast(ctx, *past); err != nil {
+		return err
+	}
+	if err := s.importExpired(ctx, *expired); err != nil {
+		return err
+	}
+	ids, err := s.place(ctx, *placed)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d articles, %d past orders, %d expired reports in %s\n", len(catalogue), *past, *expired, s.folder)
+	if len(ids) > 0 {
+		fmt.Fprintf(out, "orders %d to %d wait\n", ids[0], ids[len(ids)-1])
+	}
+	return nil
+}
