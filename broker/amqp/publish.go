@@ -113,7 +113,10 @@ func (s *session) launchAlone(ctx context.Context, p *prepared) (flight, error) 
 	case <-s.gone:
 		return flight{}, errAgain
 	case <-ctx.Done():
-		return flight{}, s.refusedOrNotSent(ctx, p.m)
+		if s.blocked.get() != nil {
+			return flight{}, s.refusedOrNotSent(ctx, p.m)
+		}
+		return flight{}, notSent(fmt.Errorf("the broker has not answered the message before it: %w", context.Cause(ctx)))
 	}
 	if !p.alone && s.isProven(p.m.Exchange) { // by another sender, while we waited
 		<-s.aloneSem
