@@ -19,7 +19,7 @@ type order struct {
 	Note  string     `json:"note,omitempty"`
 	Due   *time.Time `json:"due"`
 	address
-	secret string
+	secret string //lint:ignore U1000 it is there to be left alone
 	Skip   string `json:"-"`
 }
 

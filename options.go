@@ -34,7 +34,6 @@ type sendOptions struct {
 	ignoreResult                *bool
 	id, shadow                  string
 	rootID, parentID            string
-	replyTo                     string
 	retries                     int
 	argsRepr, kwargsRepr        *string
 	headers                     protocol.Table

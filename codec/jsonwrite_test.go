@@ -31,10 +31,11 @@ type everything struct {
 	Shared
 	*Pointed
 	hidden
-	Name      string // hides Shared.Name
-	Renamed   bool   `json:"renamed_to"`
-	Skipped   string `json:"-"`
-	Dash      int    `json:"-,"`
+	Name    string // hides Shared.Name
+	Renamed bool   `json:"renamed_to"`
+	Skipped string `json:"-"`
+	//lint:ignore SA5008 encoding/json reads this as the name "-", and so must we
+	Dash      int `json:"-,"`
 	private   int
 	Empty     []int          `json:",omitempty"`
 	Zero      time.Time      `json:"zero,omitzero"`
@@ -114,7 +115,7 @@ type broken struct{}
 
 func (broken) MarshalJSON() ([]byte, error) { return []byte(`{"a":`), nil }
 
-type byPointer struct{ n int }
+type byPointer struct{ _ int }
 
 func (p *byPointer) MarshalText() ([]byte, error) { return []byte("pointer"), nil }
 

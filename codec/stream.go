@@ -86,18 +86,18 @@ func unpackGzip(src *bytes.Reader, limit int64) ([]byte, error) {
 // bzip2Writer gives dsnet's Reset the shape of the others.
 type bzip2Writer struct{ *bzip2.Writer }
 
-func (w bzip2Writer) Reset(to io.Writer) { _ = w.Writer.Reset(to) } // it never fails
+func (w *bzip2Writer) Reset(to io.Writer) { _ = w.Writer.Reset(to) } // it never fails
 
 var bzip2Writers = sync.Pool{New: func() any {
 	w, err := bzip2.NewWriter(io.Discard, &bzip2.WriterConfig{Level: bzip2.BestCompression}) // Python's level, 9
 	if err != nil {
 		panic(err) // the level is a constant of the library's own
 	}
-	return bzip2Writer{w}
+	return &bzip2Writer{w}
 }}
 
 func packBzip2(body []byte) ([]byte, error) {
-	w := bzip2Writers.Get().(bzip2Writer)
+	w := bzip2Writers.Get().(*bzip2Writer)
 	defer bzip2Writers.Put(w)
 	return pack(w, body)
 }

@@ -111,12 +111,6 @@ func (d *delay) reschedule(f func(*run)) {
 	d.wake()
 }
 
-func (d *delay) len() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.waiting)
-}
-
 // close ends run and returns what was still waiting.
 func (d *delay) close() []*run {
 	close(d.stop)

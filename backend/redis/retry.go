@@ -28,7 +28,7 @@ func (r *retryPolicy) read(p *problems, full string, in map[string]any) {
 		switch name {
 		case "max_retries":
 			if v == nil {
-				p.add(full, errors.New("None repeats for ever: give a number"))
+				p.add(full, errors.New("null would repeat for ever: give a number"))
 				continue
 			}
 			read(p, full, &r.max, asInt, v)
