@@ -46,7 +46,9 @@ func (b *bar) set(n int) {
 	if b.w == nil {
 		return
 	}
-	b.mu.Lock()
+	if !b.mu.TryLock() {
+		return // another is drawing; what is measured does not wait for it
+	}
 	defer b.mu.Unlock()
 	now := time.Now()
 	if n < b.of && now.Sub(b.shown) < barEvery {

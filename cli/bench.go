@@ -42,8 +42,10 @@ counted. Then, one after the other:
            starts
 
 max_rss_mb is the most memory this process ever held, in MiB. The broker's own
-work is in none but the rates. Results are stored when --result-backend or the
-setting result_backend names a store, and forgotten at the end.
+work is in none but the rates. The worker logs nothing but errors.
+
+Results are stored when --result-backend or the setting result_backend names a
+store, and forgotten at the end.
 
 Without a broker a temporary SQLite file in this directory is measured.`,
 		Example: `umbel bench --broker amqp://localhost// --result-backend redis://localhost
@@ -105,15 +107,19 @@ func (p *program) bench(cmd *cobra.Command, f *benchFlags) error {
 	b := newLoad(config, f, log, newBar(p.Err, p.ink, !p.global.quiet && !f.json))
 	full := config.WithDefaults()
 	b.figures.Broker, b.figures.Store = brokerText(&full), storeText(&full)
-	if err := b.open(ctx); err != nil {
-		return err
+	err = b.open(ctx)
+	if err == nil {
+		err = b.run(ctx)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWait)
+		defer cancel()
+		if left := b.close(clean); left != nil {
+			err = errors.Join(err, left)
+		} else if ctx.Err() != nil {
+			err = errors.New("its queue and results are removed")
+		}
 	}
-	err = b.run(ctx)
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWait)
-	defer cancel()
-	err = errors.Join(err, b.close(clean))
 	if ctx.Err() != nil {
-		fmt.Fprintln(p.Err, "Aborted! The queue of the benchmark is deleted.")
+		fmt.Fprintf(p.Err, "Aborted! %v\n", err)
 		return &fault{code: exitFailure}
 	}
 	if err != nil {
