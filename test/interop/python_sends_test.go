@@ -167,7 +167,7 @@ document(r)`)
 	t.Run("python's own api", func(t *testing.T) {
 		got := value[[]any](t, w.client, `
 r = send("go.echo", 1)
-r.get(timeout=20)
+get(r)
 [r.state, r.ready(), r.successful(), r.failed(), r.date_done is not None, r.children, len(r.result), r.forget(), AsyncResult(r.id).state]`)
 		want := []any{"SUCCESS", true, true, false, true, []any{}, 2., nil, "PENDING"}
 		if d := cmp.Diff(want, got); d != "" {
@@ -177,7 +177,7 @@ r.get(timeout=20)
 	t.Run("a group of single tasks", func(t *testing.T) {
 		got := value[[]int](t, w.client, `
 g = group(signature("go.retry", (0,), app=app).set(queue="go") for _ in range(5))
-g.apply_async().get(timeout=20)`)
+get(g.apply_async())`)
 		if len(got) != 5 {
 			t.Errorf("group gave %v", got)
 		}

@@ -30,23 +30,42 @@ def send(name, *args, **options):
     return app.send_task(name, args, **options)
 
 
+class NoResult(Exception):
+    """Nothing came in time."""
+
+
 def get(r, timeout=20):
+    """AsyncResult.get, asked again when it was not woken.
+
+    Celery's client sends SUBSCRIBE on one connection, does not wait for the answer, and looks for the result on another
+    one: Redis may serve the look and a fast worker's PUBLISH first, and then nobody wakes the client (seen with MONITOR).
+    Asking again looks again.
+    """
     r = AsyncResult(r, app=app) if isinstance(r, str) else r
-    try:
-        return r.get(timeout=timeout)
-    except TimeoutError:
-        raise RuntimeError("no result of %s within %s s; stored is %r" % (r.id, timeout, document(r))) from None
+    for _ in range(timeout // 2):
+        try:
+            return r.get(timeout=2)
+        except TimeoutError:
+            pass
+    ids = [m.id for m in getattr(r, "results", [r])]
+    raise NoResult("no result within %s s; stored is %r" % (timeout, {i: document(i) for i in ids}))
 
 
 def fails(r, timeout=20):
     """How a task failed, as its caller sees it."""
     r = AsyncResult(r, app=app) if isinstance(r, str) else r
     try:
-        value = r.get(timeout=timeout)
+        value = get(r, timeout)
+    except NoResult:
+        raise
     except Exception as e:
-        return {"type": type(e).__name__, "module": type(e).__module__, "args": [str(a) for a in e.args], "state": r.state,
-                "traceback": r.traceback, "bases": [c.__name__ for c in type(e).__mro__]}
+        return caught(e, r)
     raise AssertionError("it did not fail: %r" % (value,))
+
+
+def caught(e, r):
+    return {"type": type(e).__name__, "module": type(e).__module__, "args": [str(a) for a in e.args], "state": r.state,
+            "traceback": r.traceback, "bases": [c.__name__ for c in type(e).__mro__]}
 
 
 def document(r):
