@@ -235,6 +235,9 @@ func TestAnExchangeDeletedUnderLoadLeavesTrueOutcomes(t *testing.T) {
 
 // A RabbitMQ whose memory alarm is raised from the start: publishers are blocked, and nobody else is.
 func TestABlockedBrokerRefusesInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a RabbitMQ of its own")
+	}
 	t.Parallel()
 	r := testenv.OwnRabbitMQ(t, "vm_memory_high_watermark.absolute = 1KB", "max_message_size = 2097152")
 	b := open(t, r.URL())
@@ -284,6 +287,9 @@ func TestABlockedBrokerRefusesInTime(t *testing.T) {
 }
 
 func TestAMessageAboveTheBrokersLimitIsTooLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a RabbitMQ of its own")
+	}
 	t.Parallel()
 	r := testenv.OwnRabbitMQ(t, "max_message_size = 300000")
 	b := open(t, r.URL())
