@@ -85,6 +85,11 @@ func (p *program) call(cmd *cobra.Command, f *callFlags, args []string) error {
 			return err
 		}
 	}
+	if known, err := p.knownQueues(); err == nil && f.queue != "" && !contains(known, f.queue) && !p.global.quiet {
+		if near := nearest(f.queue, known); near != "" {
+			fmt.Fprintf(p.Err, "queue %q is in no setting; did you mean %q?\n", f.queue, near)
+		}
+	}
 	ctx := cmd.Context()
 	if _, err := p.connect(ctx); err != nil {
 		return err

@@ -34,10 +34,11 @@ func levelName(l slog.Level) string {
 
 // textHandler writes "time level message key=value", in colours for a terminal.
 func textHandler(w io.Writer, level slog.Leveler, colour bool) slog.Handler {
-	if colour {
-		return tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})
+	options := &tint.Options{Level: level, TimeFormat: time.TimeOnly}
+	if !colour {
+		options = &tint.Options{Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: true, ReplaceAttr: nameLevel}
 	}
-	return tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00", NoColor: true, ReplaceAttr: nameLevel})
+	return newUnfold(w, func(w io.Writer) slog.Handler { return tint.NewTextHandler(w, options) })
 }
 
 // jsonHandler writes one object per line.
