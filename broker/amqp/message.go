@@ -29,7 +29,7 @@ func prepare(p *prepared, m *broker.Message) error {
 		}
 	}
 	expiration := q.Expiration
-	if _, err := strconv.ParseUint(expiration, 10, 32); err != nil {
+	if len(expiration) > 9 && !fits32(expiration) {
 		expiration = "" // RabbitMQ closes the channel for more than 32 bits, 49 days: the header says when to whoever runs it
 	}
 	headers, size, err := encodeTable(m.Headers)
@@ -66,6 +66,12 @@ func prepare(p *prepared, m *broker.Message) error {
 		p.alone = cc || bcc
 	}
 	return nil
+}
+
+// fits32 reports whether a decimal number fits into 32 bits.
+func fits32(decimal string) bool {
+	_, err := strconv.ParseUint(decimal, 10, 32)
+	return err == nil
 }
 
 func shortStrings(m *broker.Message) error {
