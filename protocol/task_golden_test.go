@@ -50,6 +50,10 @@ func TestCapturedTasksAreWrittenAsTheyCame(t *testing.T) {
 				// Put there by hand with the header alone, as if its expiration property had not been honoured.
 				env.Properties.Expiration = "0"
 			}
+			if strings.HasSuffix(m.where, "task_expires_datetime.json") {
+				// Three years ahead, which RabbitMQ refuses.
+				env.Properties.Expiration = ""
+			}
 			compare(t, env, got)
 		})
 	}

@@ -9,7 +9,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -128,10 +127,8 @@ func (w *Worker) limits(r *run) (soft, hard time.Duration) {
 func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	w.pool.writeOff(r.slot)
 	close(r.writtenOff)
-	stacks := make([]byte, 256<<10)
-	stacks = stacks[:runtime.Stack(stacks, true)]
 	w.log.Error("hard time limit exceeded; its goroutine cannot be killed and is left to itself, another takes its slot",
-		"task", r.request.DisplayName(), "id", r.task.ID, "limit", limit, "stacks", string(stacks))
+		"task", r.request.DisplayName(), "id", r.task.ID, "limit", limit, "stack", r.slot.stack())
 	exc := namedException("billiard.exceptions", "TimeLimitExceeded", limit.Seconds())
 	w.stats.failed.Add(1)
 	how := settleAck

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"bytes"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -29,7 +31,27 @@ type pool struct {
 // A slot is one goroutine that runs tasks.
 type slot struct {
 	now  atomic.Pointer[run] // what it runs
+	name []byte              // of its goroutine, as stacks begin; set once by it
 	lost atomic.Bool         // written off: its handler ignored a hard time limit and may still run
+}
+
+// stack is what the slot's goroutine is doing now, for the log. It stops the world for a moment.
+func (s *slot) stack() string {
+	all := make([]byte, 1<<20)
+	all = all[:runtime.Stack(all, true)]
+	for block := range bytes.SplitSeq(all, []byte("\n\n")) {
+		if bytes.HasPrefix(block, s.name) {
+			return string(block)
+		}
+	}
+	return "(not found among the first megabyte of stacks)"
+}
+
+// goroutineName is how runtime.Stack begins the calling goroutine's stack: "goroutine 123 [".
+func goroutineName() []byte {
+	buf := make([]byte, 64)
+	buf = buf[:runtime.Stack(buf, false)]
+	return buf[:bytes.IndexByte(buf, '[')+1]
 }
 
 // keepSlots goroutines stay when there is nothing to do.
@@ -75,6 +97,7 @@ func (p *pool) add() {
 
 func (p *pool) work(s *slot) {
 	defer p.wg.Done()
+	s.name = goroutineName()
 	for {
 		select {
 		case <-p.closed:
