@@ -13,6 +13,7 @@ import (
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/internal/setting"
+	"github.com/umbel-go/umbel/worker"
 )
 
 // Exit codes, as the package comment lists them. Celery: click's 1 and 2, and sysexits.h.
@@ -66,6 +67,7 @@ func code(err error) int {
 		f      *fault
 		config *umbel.ConfigError
 		open   *broker.OpenError
+		start  *worker.StartError
 	)
 	switch {
 	case err == nil:
@@ -74,7 +76,7 @@ func code(err error) int {
 		return f.code
 	case errors.As(err, &config), errors.Is(err, umbel.ErrNoBackend):
 		return exitConfig
-	case errors.As(err, &open), errors.Is(err, broker.ErrNotSent), errors.Is(err, broker.ErrClosed):
+	case errors.As(err, &open), errors.As(err, &start), errors.Is(err, broker.ErrNotSent), errors.Is(err, broker.ErrClosed):
 		return exitUnavailable
 	}
 	return exitFailure

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
@@ -19,15 +21,29 @@ func backoff(n int) time.Duration {
 	return rand.N(limit) + 10*time.Millisecond
 }
 
-// retriable reports whether a first connection may succeed later: not where the settings are at fault.
+// retriable reports whether a first connection may succeed later: not where settings or credentials are at fault.
 func retriable(err error) bool {
-	var open *broker.OpenError
-	if !errors.As(err, &open) {
+	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	switch open.Op {
-	case "resolve", "dial", "connect", "handshake", "ping":
-		return !errors.Is(err, context.Canceled)
+	var open *broker.OpenError
+	if !errors.As(err, &open) {
+		var n net.Error // of a result store
+		return errors.As(err, &n)
 	}
-	return false
+	for _, ours := range []string{"read ", "parse ", "authenticate", "open vhost", "open file"} {
+		if strings.HasPrefix(open.Op, ours) {
+			return false
+		}
+	}
+	return true
 }
+
+// A StartError says that a worker could not reach what it needs to start.
+type StartError struct {
+	What string // "broker" or "result backend"
+	Err  error
+}
+
+func (e *StartError) Error() string { return "worker: " + e.Err.Error() }
+func (e *StartError) Unwrap() error { return e.Err }

@@ -115,7 +115,7 @@ func (w *Worker) retryStart(ctx context.Context, what string, open func() error)
 		}
 		limit := w.settings.BrokerConnectionMaxRetries
 		if !*w.settings.BrokerConnectionRetryOnStartup || (limit > 0 && n >= limit) || !retriable(err) {
-			return fmt.Errorf("worker: %w", err)
+			return &StartError{What: what, Err: err}
 		}
 		wait := backoff(n)
 		w.log.Error("cannot connect to the "+what+"; trying again", "error", err, "wait", wait.Round(time.Millisecond), "attempt", n)
