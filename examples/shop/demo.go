@@ -69,7 +69,7 @@ func emptyFolder(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Abs(name)
+	return name, nil
 }
 
 // runDemo opens a shop in an empty folder, runs it until all is done, and closes it.
@@ -116,8 +116,12 @@ func (d *demo) load() error {
 	if err := os.WriteFile(file, settings, 0o644); err != nil {
 		return err
 	}
-	broker := url.URL{Scheme: "sqlite", Path: filepath.ToSlash(filepath.Join(d.folder, "umbel.db"))}
-	_, err := d.app.Load(umbel.LoadOptions{File: file, Environ: []string{}, Flags: map[string]string{"broker_url": broker.String()}})
+	db, err := filepath.Abs(filepath.Join(d.folder, "umbel.db"))
+	if err != nil {
+		return err
+	}
+	broker := url.URL{Scheme: "sqlite", Path: filepath.ToSlash(db)}
+	_, err = d.app.Load(umbel.LoadOptions{File: file, Environ: []string{}, Flags: map[string]string{"broker_url": broker.String()}})
 	return err
 }
 

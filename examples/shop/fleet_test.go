@@ -106,6 +106,9 @@ func (f *fleet) work() (stop func()) {
 func TestPythonOrdersFromAFleetStartedByCelerysCommandLines(t *testing.T) {
 	f := newFleet(t)
 	testenv.Python(t)
+	if _, err := os.Stat("python/client.py"); err != nil { // so that a change to it is seen by go test
+		t.Fatal(err)
+	}
 	const past, placed, expired = 2500, 40, 3
 	f.shop("seed", "-past", fmt.Sprint(past), "-placed", fmt.Sprint(placed), "-expired", fmt.Sprint(expired))
 	stop := f.work()

@@ -48,7 +48,7 @@ func (d *demo) tell(ctx context.Context, o *outcome) error {
 	s.print("  %s %d mails in %s", s.colour(32, "✓"), len(mails), d.outbox())
 	s.print("  %s %d expired reports cleared away", s.colour(32, "✓"), o.cleaned.Reports)
 	s.print("  %s report of %s orders: %s", s.colour(32, "✓"), thousands(o.report.Rows), path)
-	s.print("    %s", s.colour(2, fmt.Sprintf("%s bytes, sha256 %s", thousands(int(o.report.Bytes)), o.report.SHA256)))
+	s.print("    %s", s.colour(2, fmt.Sprintf("%s bytes, sha256 %.16s…", thousands(int(o.report.Bytes)), o.report.SHA256)))
 	lines, err := firstLines(path, 4)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import os
 import time
 
 from celery import Celery
+from celery.result import ResultSet
 
 shop = Celery("client", broker=os.environ["CELERY_BROKER_URL"], backend=os.environ["CELERY_RESULT_BACKEND"])
 
@@ -33,8 +34,8 @@ shop.conf.update(
 
 def order(options):
     results = [shop.send_task("apps.orders.tasks.process_order", kwargs={"order_id": n}) for n in options.id]
-    for result in results:
-        print(json.dumps(result.get(timeout=options.timeout)))
+    for receipt in ResultSet(results, app=shop).get(timeout=options.timeout):
+        print(json.dumps(receipt))
 
 
 def report(options):
