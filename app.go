@@ -1,6 +1,7 @@
 package umbel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type App struct {
 
 	mu     sync.Mutex // guards what follows
 	tasks  map[string]*Definition
+	own    map[string]*Definition // built in; written by New only
 	funcs  []RouteFunc
 	config *Config // nil until loaded; defaults filled in
 	log    *slog.Logger
@@ -65,6 +67,7 @@ func New(name string, options ...AppOption) *App {
 	for _, o := range options {
 		o(a)
 	}
+	a.own = a.builtin()
 	return a
 }
 
@@ -119,14 +122,14 @@ func (a *App) register(d *Definition) {
 func (a *App) definition(name string) *Definition {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.tasks[name]
+	return cmp.Or(a.tasks[name], a.own[name])
 }
 
 // Lookup finds a registered task. The error is a *NotRegisteredError that names the nearest.
 func (a *App) Lookup(name string) (*Definition, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d := a.tasks[name]; d != nil {
+	if d := cmp.Or(a.tasks[name], a.own[name]); d != nil {
 		return d, nil
 	}
 	return nil, &NotRegisteredError{Name: name, Nearest: setting.Nearest(name, slices.Collect(maps.Keys(a.tasks)))}

@@ -2,6 +2,7 @@ package umbel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/umbel-go/umbel/codec"
@@ -27,6 +28,13 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", d.name, err)
 	}
+	ctx, run, err := a.eagerScope(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", d.name, err)
+	}
+	if run == nil {
+		return nil, fmt.Errorf("send task %q: eager mode was switched off meanwhile", d.name)
+	}
 	m, pub, err := a.message(ctx, p, a.oid, c)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", d.name, err)
@@ -50,7 +58,46 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 	for _, h := range a.hooks.afterPublish {
 		a.callHook("AfterPublish", func() { h.AfterPublish(ctx, pub, nil) })
 	}
-	return &AsyncResult{app: a, id: t.ID, name: t.Name, sent: true, eager: eagerDocument(req, o)}, nil
+	doc, err := a.endEager(ctx, run, req, &body.Embed, o)
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", d.name, err)
+	}
+	if parent := RequestFrom(ctx); parent != nil && !c.quiet {
+		parent.addChild(t.ID)
+	}
+	return &AsyncResult{app: a, id: t.ID, name: t.Name, sent: true, eager: doc, run: run}, nil
+}
+
+// endEager does what follows from an eager task, as a worker does.
+func (a *App) endEager(ctx context.Context, run *eager, r *Request, e *protocol.Embed, o Outcome) (*protocol.Result, error) {
+	doc := eagerDocument(r, o)
+	switch o.State {
+	case Success:
+		if err := a.Continue(ctx, r, e, doc.Result); err != nil {
+			return nil, err
+		}
+		doc.Children = r.Children()
+	case Ignored:
+		if errors.As(o.Err, new(*replacedError)) {
+			return run.get(r.ID), nil // what replaced it has run by now
+		}
+		run.put(doc)
+		return doc, nil
+	}
+	run.put(doc)
+	if err := a.JoinChord(ctx, r, e, doc.Status, doc.Result); err != nil {
+		return nil, err
+	}
+	if doc.Status == Failure || doc.Status == Revoked {
+		exc, err := protocol.DecodeException(doc.Result)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.FailRest(ctx, r, e, Fault{State: doc.Status, Exception: exc, Traceback: doc.Traceback}); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
 }
 
 func eagerDocument(r *Request, o Outcome) *protocol.Result {

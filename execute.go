@@ -27,7 +27,7 @@ type Outcome struct {
 // Execute runs a task in this goroutine: middleware, handler, and what its error means. It stores, acks and publishes
 // nothing; that is its caller's business. A panic is an outcome, never the caller's.
 func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *protocol.Body) Outcome {
-	r.body = body
+	r.app, r.body = a, body
 	ctx = context.WithValue(ctx, requestKey{}, r)
 	h := &a.hooks
 	for _, m := range h.prerun {
@@ -90,7 +90,7 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 		ignore *ignoreError
 	)
 	switch {
-	case errors.As(err, &ignore):
+	case errors.As(err, &ignore), errors.Is(err, Ignore):
 		return Outcome{State: Ignored, Err: err}
 	case errors.As(err, &reject):
 		return Outcome{State: Rejected, Err: err, Requeue: reject.Requeue}

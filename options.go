@@ -38,6 +38,13 @@ type sendOptions struct {
 	argsRepr, kwargsRepr        *string
 	headers                     protocol.Table
 	stamps                      protocol.Table
+	replyTo                     string
+	countdown                   time.Duration // what eta came from, for signatures
+	link, linkError             []*Signature
+	group                       string
+	groupIndex                  int
+	hasGroupIndex               bool
+	nesting                     int   // replaced_task_nesting
 	err                         error // the first option that made no sense
 }
 
@@ -142,13 +149,15 @@ func Shadow(name string) Option { return bothOption(func(s *sendOptions) { s.sha
 func Countdown(d time.Duration) SendOption {
 	return sendOption(func(s *sendOptions) {
 		if d > 0 {
-			s.eta = s.now.Add(d)
+			s.eta, s.countdown = s.now.Add(d), d
 		}
 	})
 }
 
 // ETA runs the task no earlier than t. Celery: eta.
-func ETA(t time.Time) SendOption { return sendOption(func(s *sendOptions) { s.eta = t }) }
+func ETA(t time.Time) SendOption {
+	return sendOption(func(s *sendOptions) { s.eta, s.countdown = t, 0 })
+}
 
 // ExpiresAt is ExpiresIn with a fixed time. Celery: expires as a datetime.
 func ExpiresAt(t time.Time) SendOption {

@@ -34,6 +34,7 @@ type Request struct {
 	TimeLimit     time.Duration // hard limit in force, 0 is none
 	SoftTimeLimit time.Duration // soft limit in force, 0 is none
 
+	app   *App // that runs it; nil for requests that are made up
 	task  *protocol.Task
 	body  *protocol.Body
 	store func(ctx context.Context, r *Request, state State, meta any) error
@@ -96,6 +97,16 @@ func (r *Request) Progress(ctx context.Context, meta any) error {
 func (r *Request) addChild(id string) {
 	r.mu.Lock()
 	r.children = append(r.children, protocol.ResultTuple{ID: id})
+	r.mu.Unlock()
+}
+
+// addTuple notes a workflow that the task has begun.
+func (r *Request) addTuple(t protocol.ResultTuple) {
+	if t.ID == "" {
+		return
+	}
+	r.mu.Lock()
+	r.children = append(r.children, t)
 	r.mu.Unlock()
 }
 

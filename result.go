@@ -30,7 +30,9 @@ type AsyncResult struct {
 	sent    bool // by this process: without a document it is pending, not unknown
 	ignored bool // its result is not stored
 
-	eager *protocol.Result // how an eager task ended
+	eager *protocol.Result     // how an eager task ended
+	run   *eager               // that it belonged to
+	tuple protocol.ResultTuple // where it stands in its workflow
 }
 
 // Result is a handle on a task by its id, sent by whomever.

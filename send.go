@@ -20,6 +20,7 @@ type call struct {
 	def     *Definition // nil when sent by name
 	in      any
 	options []SendOption
+	quiet   bool // whoever sends it notes its results itself
 }
 
 // A BatchError says which messages of a batch were not confirmed.
@@ -69,18 +70,23 @@ func (a *App) SendMany(ctx context.Context, calls []Call) ([]*AsyncResult, error
 }
 
 func (a *App) send(ctx context.Context, name string, def *Definition, in any, options []SendOption) (*AsyncResult, error) {
+	return a.sendCall(ctx, call{name: name, def: def, in: in, options: options})
+}
+
+func (a *App) sendCall(ctx context.Context, c call) (*AsyncResult, error) {
+	name, def := c.name, c.def
 	if def != nil {
 		if eager, err := a.isEager(); err != nil {
 			return nil, fmt.Errorf("send task %q: %w", name, err)
 		} else if eager {
-			return a.sendEager(ctx, def, call{name, def, in, options})
+			return a.sendEager(ctx, def, c)
 		}
 	}
 	o, err := a.outlet(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
-	m, p, err := a.message(ctx, o.plan, o.replyTo, call{name, def, in, options})
+	m, p, err := a.message(ctx, o.plan, o.replyTo, c)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
@@ -91,7 +97,7 @@ func (a *App) send(ctx context.Context, name string, def *Definition, in any, op
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
-	return a.sent(ctx, p), nil
+	return a.sent(ctx, p, c.quiet), nil
 }
 
 // An outlet is where messages go: over the link, or to whoever has intercepted them.
@@ -142,7 +148,7 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		return results, fmt.Errorf("send %d tasks: %w", len(calls), err)
 	} else if eager {
 		for i, c := range calls {
-			results[i], errs[i] = a.send(ctx, c.name, c.def, c.in, c.options)
+			results[i], errs[i] = a.sendCall(ctx, c)
 		}
 		return results, batchError(errs)
 	}
@@ -177,7 +183,7 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 			a.callHook("AfterPublish", func() { h.AfterPublish(ctx, p, errs[i]) })
 		}
 		if errs[i] == nil {
-			results[i] = a.sent(ctx, p)
+			results[i] = a.sent(ctx, p, calls[i].quiet)
 		}
 	}
 	return results, batchError(errs)
@@ -193,8 +199,8 @@ func batchError(errs []error) error {
 }
 
 // sent makes the handle of a message that is on its way, and notes it as a child of the task that sent it.
-func (a *App) sent(ctx context.Context, p *Publication) *AsyncResult {
-	if parent := RequestFrom(ctx); parent != nil {
+func (a *App) sent(ctx context.Context, p *Publication, quiet bool) *AsyncResult {
+	if parent := RequestFrom(ctx); parent != nil && !quiet {
 		parent.addChild(p.ID)
 	}
 	return &AsyncResult{app: a, id: p.ID, name: p.Name, sent: true, ignored: p.ignored}
@@ -273,10 +279,18 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 	}
 	t := a.header(ctx, l, c.name, o)
 	t.Properties.ReplyTo = replyTo
+	if o.replyTo != "" {
+		t.Properties.ReplyTo = o.replyTo
+	}
 	if rt.queue != nil && o.deliveryMode == 0 {
 		t.Properties.DeliveryMode = rt.queue.deliveryMode
 	}
 	body := unbind(c.in)
+	if o.link != nil || o.linkError != nil {
+		if body, err = o.linkedTo(body); err != nil {
+			return nil, nil, err
+		}
+	}
 	if o.argsRepr != nil {
 		t.ArgsRepr, t.KwargsRepr = *o.argsRepr, *o.kwargsRepr
 	} else {
@@ -306,7 +320,8 @@ func (a *App) header(ctx context.Context, l *plan, name string, o *sendOptions) 
 	t := &protocol.Task{
 		Version: 2, Name: name, ID: o.id, Lang: "go", Shadow: o.shadow, ETA: o.eta, Expires: o.expires,
 		Retries: o.retries, RootID: o.rootID, ParentID: o.parentID, Origin: a.origin,
-		IgnoreResult: o.ignoreResult, Stamps: o.stamps,
+		IgnoreResult: o.ignoreResult, Stamps: o.stamps, Group: o.group, GroupIndex: o.groupIndex, HasGroupIndex: o.hasGroupIndex,
+		ReplacedTaskNesting: o.nesting,
 	}
 	if t.ID == "" {
 		t.ID = uuid.NewString()

@@ -101,6 +101,7 @@ type Definition struct {
 	input   *shape
 	output  reflect.Type
 	run     func(ctx context.Context, body *protocol.Body) (any, error)
+	errback Errback // new-style: called where a task fails
 }
 
 // Name is the name the task is registered under.
