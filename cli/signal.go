@@ -29,7 +29,7 @@ func (s *steersman) steer() (stop func()) {
 	heard := make(chan os.Signal, 8) // a person's fingers are slower
 	var wanted []os.Signal
 	for _, sig := range slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals) {
-		if !signal.Ignored(sig) { // nohup
+		if !slices.Contains(reopenSignals, sig) || !signal.Ignored(sig) { // nohup means it
 			wanted = append(wanted, sig)
 		}
 	}
