@@ -133,10 +133,13 @@ func (w *world) startWorker(t *testing.T, queue string, more map[string]any, arg
 	return p
 }
 
-// needs skips a test whose Python module is not installed, aloud.
+// needs skips a test whose Python module is not installed, aloud; in CI it fails.
 func (w *world) needs(t *testing.T, module string) {
 	t.Helper()
 	if !value[bool](t, w.client, "import importlib.util; importlib.util.find_spec(given[0]) is not None", module) {
+		if strings.EqualFold(os.Getenv("CI"), "true") {
+			t.Fatalf("CI must run every test, but Python cannot import %s: apt-get install python3-%[1]s", module)
+		}
 		t.Skipf("NOT TESTED: Python cannot import %s: apt-get install python3-%[1]s", module)
 	}
 }
