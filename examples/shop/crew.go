@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,7 +25,7 @@ var crew = []worker.Config{
 	{Nodename: "notifications_worker@%h", Queues: []string{"notifications"}, Concurrency: 2},
 }
 
-// startCrew runs all workers until stop is called, which lets running tasks finish. ready is closed when all consume.
+// startCrew runs all workers until stop is called, which lets running tasks finish; it may be called again. ready is closed when all consume.
 func (s *shop) startCrew(ctx context.Context) (ready <-chan struct{}, stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
@@ -45,5 +46,5 @@ func (s *shop) startCrew(ctx context.Context) (ready <-chan struct{}, stop func(
 		close(all)
 		return nil
 	})
-	return all, func() error { cancel(); return g.Wait() }
+	return all, sync.OnceValue(func() error { cancel(); return g.Wait() })
 }

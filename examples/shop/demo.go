@@ -106,6 +106,12 @@ func runDemo(ctx context.Context, folder string, past, today int, out io.Writer)
 	if o, err = d.watch(ctx); err != nil {
 		return nil, err
 	}
+	if err := stop(); err != nil { // now everything is acknowledged, too
+		return nil, err
+	}
+	if err := d.show(ctx); err != nil {
+		return nil, err
+	}
 	return o, d.tell(ctx, o)
 }
 
@@ -183,9 +189,6 @@ func (d *demo) watch(ctx context.Context) (*outcome, error) {
 	for {
 		select {
 		case e := <-ended:
-			if e.err == nil {
-				e.err = d.show(ctx)
-			}
 			return e.outcome, e.err
 		case <-every.C:
 			if err := d.show(ctx); err != nil && ctx.Err() == nil {

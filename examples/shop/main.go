@@ -36,6 +36,10 @@ func main() {
 			os.Exit(run(command, os.Args[2:]))
 		}
 	}
+	if len(os.Args) == 1 || os.Args[1] == "--help" || os.Args[1] == "help" && len(os.Args) == 2 {
+		fmt.Println("The shop's own commands: demo, order, report, seed; -h after each tells more. Those of every program on Umbel:")
+		fmt.Println()
+	}
 	cli.Main(newShop(dataFolder()).app)
 }
 

@@ -60,7 +60,7 @@ func (f *film) svg() []byte {
 	for _, look := range []int{0, 1, 2, 31, 32, 33} {
 		fmt.Fprintf(&b, ".l%d{fill:%s}", look, colours[look])
 	}
-	fmt.Fprintf(&b, "\ntext{white-space:pre}.l1{font-weight:bold}\n")
+	fmt.Fprintf(&b, "\n.l1{font-weight:bold}\n")
 	last := float64(len(f.frames)-1) * h
 	fmt.Fprintf(&b, ".film{transform:translateY(-%gpx);animation:film %.2fs step-end infinite}\n@keyframes film{", last, end.Seconds())
 	for i, fr := range f.frames {
@@ -100,16 +100,21 @@ func (f *film) define(b *strings.Builder) map[string]int {
 	return ids
 }
 
-// draw is a row as text elements, each span in its columns, whatever the font's characters measure.
+// draw is a row as text elements. What stands in a column of its own gets one of its own, so that columns are straight
+// whatever the font's characters measure, and nothing depends on how a viewer treats blanks.
 func draw(row []span) string {
 	var b strings.Builder
 	column := 0
 	for _, s := range row {
-		n := utf8.RuneCountInString(s.text)
-		if strings.TrimSpace(s.text) != "" {
-			fmt.Fprintf(&b, `<text class="l%d" x="%.1f" textLength="%.1f">%s</text>`, s.look, float64(column)*cell, float64(n)*cell, html.EscapeString(s.text))
+		for _, word := range strings.SplitAfter(s.text, "  ") {
+			n := utf8.RuneCountInString(word)
+			lead := n - utf8.RuneCountInString(strings.TrimLeft(word, " "))
+			if text := strings.TrimSpace(word); text != "" {
+				fmt.Fprintf(&b, `<text class="l%d" x="%.1f" textLength="%.1f">%s</text>`, s.look, float64(column+lead)*cell,
+					float64(utf8.RuneCountInString(text))*cell, html.EscapeString(text))
+			}
+			column += n
 		}
-		column += n
 	}
 	return b.String()
 }
