@@ -2,7 +2,9 @@ package sqlitefile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,7 +57,11 @@ func Open(path string, o Options) (*File, error) {
 	o = o.withDefaults()
 	abs, err := resolve(path)
 	if err != nil {
-		return nil, &Error{Op: "open", Path: path, Cause: CauseOpen, Err: err, Hint: "create its folder, or choose another path"}
+		hint := "choose another path"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "create its folder, or choose another path"
+		}
+		return nil, &Error{Op: "open", Path: path, Cause: CauseOpen, Err: err, Hint: hint}
 	}
 	if o.Alone {
 		s, err := openStore(abs, o)
