@@ -45,6 +45,8 @@ func (s *settings) hint(err error) string {
 		return "name the authority's PEM file with ssl_ca_certs"
 	case errors.As(err, &host):
 		return "the certificate is for other names: connect by one of them, or set ssl_check_hostname=false"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "renew the server's certificate, or check this machine's clock"
 	case errors.As(err, &invalid):
 		return "the server's certificate is not valid"
 	case errors.As(err, &record):
