@@ -70,6 +70,10 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
 		done; \
 	done
 
+.PHONY: bench
+bench: ## measure beside Celery and others, a quarter of an hour; writes docs/performance.md
+	$(GO) -C test/bench run . -o ../../docs/performance.md
+
 .PHONY: services
 services: ## install the servers that tests start (Debian)
 	@missing=""; for p in $(SERVICES); do \

@@ -118,6 +118,7 @@ func (t *tally) last() {
 		return
 	}
 	pprof.StopCPUProfile()
+	runtime.GC() // the profile tells of what lived then, too
 	f, err := os.Create(filepath.Join(t.profile, t.name+".allocs"))
 	if err == nil {
 		err = pprof.Lookup("allocs").WriteTo(f, 0)

@@ -53,7 +53,7 @@ func report(f *flags, r results, machine []string) string {
 }
 
 func table(b *strings.Builder, r results, f *flags, rows []string) {
-	b.WriteString("| | how | a second | lowest to highest | CPU µs a task |\n| --- | --- | ---: | ---: | ---: |\n")
+	b.WriteString("| | how | a second | lowest to highest | CPU µs a task | servers' CPU µs |\n| --- | --- | ---: | ---: | ---: | ---: |\n")
 	about := make(map[string]string)
 	for _, t := range trials(f) {
 		about[t.name] = t.about
@@ -64,8 +64,9 @@ func table(b *strings.Builder, r results, f *flags, rows []string) {
 			continue
 		}
 		cpu, _ := r.median(name, "cpu")
+		server, _ := r.median(name, "server")
 		low, high := r.spread(name, "rate")
-		fmt.Fprintf(b, "| %s | %s | %s | %s to %s | %.1f |\n", name, about[name], thousands(int(rate)), thousands(int(low)), thousands(int(high)), cpu)
+		fmt.Fprintf(b, "| %s | %s | %s | %s to %s | %.1f | %.1f |\n", name, about[name], thousands(int(rate)), thousands(int(low)), thousands(int(high)), cpu, server)
 	}
 }
 

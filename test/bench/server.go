@@ -132,6 +132,18 @@ func (s *servers) await(ctx context.Context, log string, ready func() bool) erro
 	return nil
 }
 
+// cpu is what the servers have used so far.
+func (s *servers) cpu() (sum time.Duration, err error) {
+	for _, p := range s.pids {
+		used, err := treeCPU(p.Process.Pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
+}
+
 // stop kills the servers, the last one first, and removes what they wrote.
 func (s *servers) stop() {
 	for i := len(s.pids) - 1; i >= 0; i-- {

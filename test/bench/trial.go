@@ -29,7 +29,7 @@ type trial struct {
 	run   func(ctx context.Context, m *meter, name string) (figures, error)
 }
 
-// figures by name: rate (a second), cpu (µs a task), p50 and p99 (ms), rss (MiB), each (KiB a task).
+// figures by name: rate (a second), cpu and server (µs a task, of the contender and of RabbitMQ and Redis), p50 and p99 (ms), rss (MiB), each (KiB a task).
 type figures map[string]float64
 
 // settle is how long a contender gets to store and ack what is left after its last task, before its CPU is read.
@@ -136,7 +136,7 @@ func (m *meter) timed(ctx context.Context, b *brief) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := timeChild(ctx, c, b.n)
+	got, err := m.timeChild(ctx, c, b.n)
 	if err != nil {
 		c.kill()
 		return nil, err
@@ -144,8 +144,12 @@ func (m *meter) timed(ctx context.Context, b *brief) (figures, error) {
 	return got, c.stop()
 }
 
-func timeChild(ctx context.Context, c *child, n int) (figures, error) {
+func (m *meter) timeChild(ctx context.Context, c *child, n int) (figures, error) {
 	first, err := c.await(ctx, "first")
+	if err != nil {
+		return nil, err
+	}
+	server, err := m.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +163,12 @@ func timeChild(ctx context.Context, c *child, n int) (figures, error) {
 	}
 	time.Sleep(settle)
 	after, err := c.cpu()
-	return figures{"rate": float64(n) / (last - first) * 1e9, "cpu": float64((after - before).Nanoseconds()) / 1e3 / float64(n)}, err
+	if err != nil {
+		return nil, err
+	}
+	serverAfter, err := m.cpu()
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / float64(n) }
+	return figures{"rate": float64(n) / (last - first) * 1e9, "cpu": each(after - before), "server": each(serverAfter - server)}, err
 }
 
 func latency(ctx context.Context, m *meter, _ string) (figures, error) {
