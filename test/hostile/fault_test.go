@@ -3,11 +3,13 @@ package hostile
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,7 +50,7 @@ func faults(t *testing.T) map[string]fault {
 	return map[string]fault{
 		"broker: misspelt scheme":   {config: amqp("ampq://guest:"+secret+"@localhost/", nil), says: []string{"unknown scheme", "amqp"}},
 		"broker: no scheme":         {config: amqp("guest:"+secret+"@localhost:5672/", nil), says: []string{"://"}},
-		"broker: unreadable URL":    {config: amqp("amqp://guest:"+secret+"/%zz@localhost:5672/", nil), says: []string{"percent-encode"}},
+		"broker: unreadable URL":    {config: amqp("amqp://guest:"+secret+"/%zz@localhost:5672/", nil), says: []string{"credentials", "%2F"}},
 		"broker: bad port":          {config: amqp("amqp://guest:"+secret+"@localhost:5672x/", nil), says: []string{"port"}},
 		"broker: unknown host":      {config: amqp("amqp://guest:"+secret+"@nobody.invalid/", nil), says: []string{"nobody.invalid", "host name"}},
 		"broker: closed port":       {config: amqp("amqp://guest:"+secret+"@"+closed+"/", nil), says: []string{"connection refused", "check host and port"}},
@@ -64,25 +66,25 @@ func faults(t *testing.T) map[string]fault {
 		"broker: wrong host name":   {config: amqp(withSecret(rabbit.URLAt("amqps", testenv.TLSProxy(t, elsewhere, rabbit.Addr()))), ca), says: []string{"not valid for", "elsewhere.example"}},
 		"broker: TLS to plain port": {config: amqp(withSecret(rabbit.URLAt("amqps", rabbit.Addr())), ca), says: []string{"does not speak TLS", "scheme amqp"}},
 		"broker: plain to TLS port": {config: amqp(withSecret(rabbit.URLAt("amqp", rabbit.TLSAddr())), nil), says: []string{"amqps"}},
-		"broker: management port":   {config: amqp(withSecret(rabbit.URLAt("amqp", rabbit.HTTPAddr())), nil), says: []string{"HTTP", "5672"}},
+		"broker: management port":   {config: amqp(withSecret(rabbit.URLAt("amqp", rabbit.HTTPAddr())), nil), says: []string{"does not speak AMQP"}},
 
 		"store: misspelt scheme":   {store: true, config: store("reddis://:"+secret+"@localhost/0", nil), says: []string{"unknown scheme", "redis"}},
 		"store: unreadable URL":    {store: true, config: store("redis://:"+secret+"/%zz@localhost/0", nil), says: []string{"percent-encode"}},
 		"store: unknown host":      {store: true, config: store("redis://:"+secret+"@nobody.invalid/0", nil), says: []string{"nobody.invalid"}},
-		"store: closed port":       {store: true, config: store("redis://:"+secret+"@"+closed+"/0", nil), says: []string{"connection refused", "check"}},
-		"store: silent port":       {store: true, config: store("redis://:"+secret+"@"+silent+"/0", nil), says: []string{"no answer"}},
+		"store: closed port":       {store: true, config: store("redis://:"+secret+"@"+closed+"/0", nil), says: []string{"connection refused", "is Redis running there"}},
+		"store: silent port":       {store: true, config: store("redis://:"+secret+"@"+silent+"/0", nil), says: []string{"longer than 2s", "firewall"}},
 		"store: wrong password":    {store: true, config: store(strings.Replace(locked.URL(), secret, secret+"x", 1), nil), says: []string{"password"}},
 		"store: password missing":  {store: true, config: store(strings.Replace(locked.URL(), ":"+secret+"@", "", 1), nil), says: []string{"password"}},
 		"store: no such database":  {store: true, config: store("redis://"+redis.Addr()+"/999999", nil), says: []string{"999999"}},
 		"store: wrong CA":          {store: true, config: store(redis.TLSURL(), other), says: []string{"authority", "ca_certs"}},
-		"store: expired":           {store: true, config: store(redis.URLAt("rediss", testenv.TLSProxy(t, expired, redis.Addr())), ca), says: []string{"expired"}},
-		"store: wrong host name":   {store: true, config: store(redis.URLAt("rediss", testenv.TLSProxy(t, elsewhere, redis.Addr())), ca), says: []string{"elsewhere.example"}},
+		"store: expired":           {store: true, config: store(redis.URLAt("rediss", testenv.TLSProxy(t, expired, redis.Addr())), ca), says: []string{"expired", "renew"}},
+		"store: wrong host name":   {store: true, config: store(redis.URLAt("rediss", testenv.TLSProxy(t, elsewhere, redis.Addr())), ca), says: []string{"other names", "connect by one of them"}},
 		"store: TLS to plain port": {store: true, config: store(redis.URLAt("rediss", redis.Addr()), ca), says: []string{"TLS"}},
 		"store: plain to TLS port": {store: true, config: store(redis.URLAt("redis", redis.TLSAddr()), nil), says: []string{"rediss"}},
 		"store: pickled SQL":       {store: true, config: store("db+postgresql://u:"+secret+"@localhost/x", nil), says: []string{"postgres"}},
 
 		"sqlite: no folder":    {config: umbel.Config{BrokerURL: []string{"sqlite:///nowhere/at/all/umbel.db"}}, says: []string{"/nowhere/at/all"}},
-		"sqlite: a folder":     {config: umbel.Config{BrokerURL: []string{"sqlite://" + t.TempDir()}}, says: []string{"directory"}},
+		"sqlite: a folder":     {config: umbel.Config{BrokerURL: []string{"sqlite://" + t.TempDir()}}, says: []string{"is a folder", "choose another path"}},
 		"sqlite: another file": {config: umbel.Config{BrokerURL: []string{"sqlite://" + written(t, "this is a letter to my aunt, and no database at all. "+strings.Repeat("x", 5000))}}, says: []string{"not a database"}},
 	}
 }
@@ -93,6 +95,7 @@ func TestFaultsAreSaidInOneLineWithWhatToDo(t *testing.T) {
 		no := false
 		f.config.BrokerConnectionRetryOnStartup = &no
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // some wait for their timeout
 			// Ten times the timeout, so that a busy machine is no fault.
 			ctx, cancel := context.WithTimeout(context.Background(), 10*connectTimeout)
 			defer cancel()
@@ -155,13 +158,14 @@ func TestTheProgramSaysFaultsInOneLine(t *testing.T) {
 		"wrong password": {[]string{"UMBEL_BROKER_URL=" + rabbit.URLFor("guest", secret)}, []string{"check user and password"}},
 		"wrong scheme":   {[]string{"UMBEL_BROKER_URL=ampq://guest:" + secret + "@localhost/"}, []string{"ampq", "amqp"}},
 		"wrong setting":  {[]string{"UMBEL_BROKER_URL=" + rabbit.URL(), "UMBEL_BROKER_CONECTION_TIMEOUT=4", "UMBEL_BROKER_PASSWORD=" + secret}, []string{"broker_connection_timeout"}},
-		"closed store":   {[]string{"UMBEL_BROKER_URL=" + rabbit.URL(), "UMBEL_RESULT_BACKEND=redis://:" + secret + "@" + closedPort(t) + "/0", "UMBEL_BROKER_CONNECTION_RETRY_ON_STARTUP=false"}, []string{"connection refused"}},
+		"closed store":   {[]string{"UMBEL_BROKER_URL=" + rabbit.URL(), "UMBEL_RESULT_BACKEND=redis://:" + secret + "@" + closedPort(t) + "/0"}, []string{"connection refused"}},
 	} {
 		for _, command := range [][]string{{"call", "some.task"}, {"worker"}} {
+			if name == "closed store" && command[0] == "call" {
+				continue // which does not need the store
+			}
 			t.Run(name+" "+command[0], func(t *testing.T) {
-				if name == "closed store" && command[0] == "call" {
-					t.Skip("a call does not need the store")
-				}
+				t.Parallel()
 				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 				defer cancel()
 				cmd := exec.CommandContext(ctx, exe, command...)
@@ -191,6 +195,40 @@ func TestTheProgramSaysFaultsInOneLine(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAWorkerThatTriesAgainSaysWhyEachTime: a broker that is merely away is waited for, with a line for each attempt.
+func TestAWorkerThatTriesAgainSaysWhyEachTime(t *testing.T) {
+	var mu sync.Mutex
+	var lines []string
+	log := slog.New(slog.NewTextHandler(writer(func(p []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, strings.TrimSuffix(string(p), "\n"))
+	}), nil))
+	app := umbel.New("hostile", umbel.WithLogger(log), umbel.WithConfig(umbel.Config{ResultBackend: "disabled",
+		BrokerURL: []string{"amqp://guest:" + secret + "@" + closedPort(t) + "/"}}))
+	defer app.Close()
+	w := worker.New(app, worker.Config{})
+	done := make(chan error, 1)
+	go func() { done <- w.Run(context.Background()) }()
+	testenv.Await(t, "two attempts", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(lines) >= 2
+	}, nil)
+	w.Stop(worker.Warm)
+	checkFault(t, <-done, []string{"connection refused", "check host and port"})
+	for _, line := range lines {
+		checkLine(t, line, []string{"connection refused", "trying again"})
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
 }
 
 // closedPort is an address where nothing listens.

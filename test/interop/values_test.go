@@ -87,6 +87,18 @@ get(send("go.typed", datetime.datetime(2026, 11, 23, 10, 0, 9, 163799, tzinfo=da
 			t.Errorf("Go read %v, %+v", got.typed, got)
 		}
 	})
+	t.Run("our typed results in python", func(t *testing.T) {
+		got := value[map[string]string](t, w.client, `{k: repr(v) for k, v in get(send("go.returns.typed")).items()}`)
+		want := map[string]string{ // dicts, as below
+			"at":    "{'__type__': 'datetime', '__value__': '2026-11-23T10:00:09.163799+00:00'}",
+			"day":   "{'__type__': 'date', '__value__': '2026-02-03'}",
+			"price": "{'__type__': 'decimal', '__value__': '1234567890.10'}",
+			"key":   "{'__type__': 'uuid', '__value__': {'hex': '12345678123456781234567812345678'}}",
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	})
 	t.Run("our typed values in python", func(t *testing.T) {
 		at, day := time.Date(2026, 11, 23, 10, 0, 9, 163799000, time.UTC), umbel.Date{Year: 2026, Month: 2, Day: 3}
 		for _, c := range []struct {
