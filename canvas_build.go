@@ -181,13 +181,18 @@ func onePart(s *Signature) *Signature {
 			return gathered(&Signature{kind: aGroup})
 		}
 		last := len(steps) - 1
-		if steps[last].kind == aGroup {
-			steps[last] = gathered(steps[last])
-		}
+		steps[last] = onePart(steps[last])
 		if last == 0 {
 			return steps[0]
 		}
 		return &Signature{app: s.app, kind: aChain, tasks: steps, options: s.options.without("task_id")}
+	case aChord:
+		if s.body == nil {
+			return onePart(s.head)
+		}
+		c := s.clone()
+		c.body = onePart(s.body)
+		return c
 	}
 	return s
 }

@@ -159,7 +159,8 @@ func TestRandomWorkflowsHaveTheValueOfAPlainEvaluator(t *testing.T) {
 		var got any
 		err = r.Get(context.Background(), &got)
 		if (err != nil) != (wantErr != nil) {
-			t.Fatalf("error %v, want %v", err, wantErr)
+			text, _ := json.Marshal(s)
+			t.Fatalf("%s: error %v, want %v", text, err, wantErr)
 		}
 		if wantErr == nil {
 			if d := cmp.Diff(shown(want), shown(got)); d != "" {

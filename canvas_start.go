@@ -145,9 +145,6 @@ func (b *starter) frozenGroup(s *Signature, p place) (*Signature, protocol.Resul
 	c.chord = p.chord
 	c.options = c.options.with("root_id", null).with("parent_id", null)
 	members := s.members()
-	if p.chord != nil {
-		members = s.parts()
-	}
 	c.tasks = make([]*Signature, len(members))
 	t := protocol.ResultTuple{ID: id, IsGroup: true, Members: make([]protocol.ResultTuple, len(members))}
 	for i, m := range members {
@@ -168,11 +165,26 @@ func (b *starter) frozenChord(s *Signature, p place) (*Signature, protocol.Resul
 	c.link, c.linkError, c.args = nil, nil, nil
 	body, t := b.frozen(s.callback(), p)
 	c.body = body
-	head, below := b.frozenGroup(b.header(s), place{chord: body})
+	at := place{chord: body}
+	if holdsChord(body) {
+		// Each part would carry the body, in which each part of a chord would carry its body, and so on: what begins this
+		// chord gives the body to its parts in any case.
+		at.chord = nil
+	}
+	header := b.header(s)
+	header.tasks = header.parts()
+	header.options = wireOptions{{Name: "task_id", Value: codec.Of(b.groupID(header))}}
+	header.args, header.link, header.linkError = nil, nil, nil // the parts have them
+	head, below := b.frozenGroup(header, at)
 	c.head = head
 	c.options = wireOptions{{Name: "task_id", Value: codec.Of(below.ID)}}
 	c.chord, c.chain = nil, nil
 	return c, under(t, &below)
+}
+
+// holdsChord reports whether a chord is among what runs when s runs.
+func holdsChord(s *Signature) bool {
+	return s.kind == aChord || slices.ContainsFunc(s.tasks, holdsChord)
 }
 
 // header is a chord's, with the group's id that the chord may have been given, and what else the chord has for it.
