@@ -1,6 +1,7 @@
 package orders_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -210,11 +211,33 @@ func TestGoodsAreNeverSoldTwice(t *testing.T) {
 
 func TestAnOrderThatDoesNotExistFailsAtOnce(t *testing.T) {
 	f := setup(t)
+	runs := &counter{}
+	f.app.Use(runs)
 	var failed *umbel.TaskError
-	if _, err := f.process(t, 99); !errors.As(err, &failed) || failed.State != umbel.Failure {
-		t.Errorf("got %v, want a failure and no retry", err)
+	if _, err := f.process(t, 99); !errors.As(err, &failed) || failed.State != umbel.Failure || runs.n != 1 {
+		t.Errorf("got %v after %d runs, want a failure after one", err, runs.n)
 	}
 }
+
+func TestAnOrderIsTriedAgainWhenTheBankDoesNotAnswer(t *testing.T) {
+	f := setup(t)
+	f.bank.Moody = 1
+	runs := &counter{}
+	f.app.Use(runs)
+	id := f.place(t, 3)
+	if receipt, err := f.process(t, id); err != nil || receipt.State != store.Paid {
+		t.Errorf("receipt %+v, %v", receipt, err)
+	}
+	f.requirePaidOnce(t, id)
+	if runs.n != 4 { // process_order twice, the confirmation, the mail
+		t.Errorf("%d runs, want 4", runs.n)
+	}
+}
+
+// A counter is middleware that counts runs.
+type counter struct{ n int }
+
+func (c *counter) TaskPrerun(context.Context, *umbel.Request) { c.n++ }
 
 func TestAnOrderThatIsNotPaidIsNotConfirmed(t *testing.T) {
 	f := setup(t)
