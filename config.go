@@ -62,6 +62,10 @@ type Config struct {
 	// an amqp:// URL is not encrypted. Celery: broker_use_ssl.
 	BrokerUseSSL *TLSOptions `setting:"broker_use_ssl"`
 
+	// BrokerNativeDelayedDeliveryQueueType is the type of the queues in which RabbitMQ keeps messages until their ETA,
+	// where they do not exist yet: quorum (the default) or classic. Celery: broker_native_delayed_delivery_queue_type.
+	BrokerNativeDelayedDeliveryQueueType string `setting:"broker_native_delayed_delivery_queue_type"`
+
 	// BrokerLoginMethod is the SASL mechanism: PLAIN (the default), AMQPLAIN or EXTERNAL. Celery: broker_login_method.
 	BrokerLoginMethod string `setting:"broker_login_method"`
 

@@ -61,6 +61,7 @@ func (c Config) checkFormats(p *problems) {
 		{"profile", c.Profile},
 		{"broker_failover_strategy", c.BrokerFailoverStrategy},
 		{"broker_login_method", c.BrokerLoginMethod},
+		{"broker_native_delayed_delivery_queue_type", c.BrokerNativeDelayedDeliveryQueueType},
 		{"task_default_queue_type", c.TaskDefaultQueueType},
 		{"task_create_missing_queue_type", c.TaskCreateMissingQueueType},
 		{"worker_loglevel", c.WorkerLogLevel},

@@ -37,6 +37,7 @@ func (c Config) WithDefaults() Config {
 	c.BrokerConnectionRetryOnStartup = cmp.Or(c.BrokerConnectionRetryOnStartup, c.BrokerConnectionRetry)
 	c.BrokerHeartbeat = cmp.Or(c.BrokerHeartbeat, 60*time.Second)
 	c.BrokerLoginMethod = cmp.Or(c.BrokerLoginMethod, "PLAIN")
+	c.BrokerNativeDelayedDeliveryQueueType = cmp.Or(c.BrokerNativeDelayedDeliveryQueueType, "quorum")
 
 	if c.ResultBackend == "" {
 		c.ResultBackend = resultsDisabled

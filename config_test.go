@@ -136,6 +136,8 @@ var samples = map[string]struct {
 	"worker_log_color":                        {"false", new(false)},
 	"worker_logfile":                          {"worker.log", "worker.log"},
 	"worker_pidfile":                          {"worker.pid", "worker.pid"},
+
+	"broker_native_delayed_delivery_queue_type": {"classic", "classic"},
 }
 
 func TestEverySettingThatWorksReachesItsField(t *testing.T) {

@@ -219,6 +219,7 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		URLs: urls, Shuffle: c.BrokerFailoverStrategy == "shuffle", ConnectTimeout: c.BrokerConnectionTimeout,
 		Heartbeat: c.BrokerHeartbeat, MaxRetries: c.BrokerConnectionMaxRetries, NoReconnect: !deref(c.BrokerConnectionRetry, true),
 		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
+		DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
 	}
 	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
 		if bc.TLS, err = c.BrokerUseSSL.Config(); err != nil {

@@ -60,15 +60,21 @@ type Message struct {
 	Exchange   string // "" is the default exchange: RoutingKey is then a queue's name
 	RoutingKey string
 
-	// NotBefore keeps the message invisible until then, on brokers whose Traits say Delay. Others ignore it.
+	// NotBefore keeps the message invisible until then, on brokers whose Traits say Delay; it may come up to DelayStep
+	// early. Others ignore it, and so may a driver for messages to a named exchange whose queues it cannot know.
 	NotBefore time.Time
 }
 
 // Traits declare what differs between brokers.
 type Traits struct {
-	Durable     bool // messages survive the death of the process that sent them and of the broker
-	Remote      bool // other hosts may be connected: false for embedded brokers
-	Delay       bool // honours Message.NotBefore
+	Durable bool // messages survive the death of the process that sent them and of the broker
+	Remote  bool // other hosts may be connected: false for embedded brokers
+	Delay   bool // honours Message.NotBefore
+
+	// DelayStep is how exactly: delays are cut to whole steps, and what is due within less than one is not delayed. Where
+	// it is not 0, delayed messages wait outside their queue, and are not gone with it.
+	DelayStep time.Duration
+
 	MaxPriority int  // highest message priority the driver can order by; 0: none. RabbitMQ needs the queue's x-max-priority too
 	Redelivery  bool // Delivery.Redelivered and Deliveries are reliable counts
 	VirtualTime bool // waits only on package time, so it runs inside testing/synctest

@@ -47,6 +47,10 @@ type Config struct {
 	// User and Password, when set, override those of the URL. Celery: broker_user, broker_password.
 	User, Password string
 
+	// DelayQueueType is the type of the queues in which a driver that needs some keeps delayed messages: "quorum" (the
+	// default) or "classic". Celery: broker_native_delayed_delivery_queue_type.
+	DelayQueueType string
+
 	// Options are broker_transport_options that the driver knows; others are refused by name.
 	Options map[string]any
 
