@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Broker struct {
 	ctx    context.Context // ends when Close begins to end the links
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the links' supervisors and every consumer
+
+	ways *ways // back from the delay queues
 
 	opening chan struct{} // cap 1: one caller at a time opens the consuming link
 
@@ -49,6 +52,7 @@ func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 		consumers: make(map[*consumer]struct{}),
 		done:      make(chan struct{}),
 	}
+	b.ways = newWays(b, cmp.Or(c.DelayQueueType, quorumQueue))
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	b.publishing = &link{broker: b, role: "publish", log: c.Log, flap: flapMost, open: openLanes}
 	b.consuming = &link{broker: b, role: "consume", log: c.Log, flap: flapMost, open: func(context.Context, *session) error { return nil }}
@@ -124,7 +128,7 @@ func (b *Broker) firstConsuming(ctx context.Context) (*session, error) {
 
 // Traits implements broker.Broker.
 func (b *Broker) Traits() broker.Traits {
-	return broker.Traits{Durable: true, Remote: true, MaxPriority: 255, Redelivery: true}
+	return broker.Traits{Durable: true, Remote: true, Delay: true, DelayStep: delayStep, MaxPriority: 255, Redelivery: true}
 }
 
 // Done implements broker.Broker.

@@ -80,7 +80,11 @@ func (b *Broker) Declare(ctx context.Context, t broker.Topology) error {
 		return err
 	}
 	exclusive := slices.ContainsFunc(t.Queues, func(q broker.Queue) bool { return q.Exclusive })
-	return b.control(ctx, exclusive, func(ch *amqp091.Channel) error { return declare(ch, t) })
+	err := b.control(ctx, exclusive, func(ch *amqp091.Channel) error { return declare(ch, t) })
+	if err == nil {
+		b.ways.note(t)
+	}
+	return err
 }
 
 // declare creates what does not exist yet, in the order exchanges, queues, bindings.
@@ -139,6 +143,7 @@ func (b *Broker) Delete(ctx context.Context, t broker.Topology) error {
 	if err := checkTopology(t); err != nil {
 		return err
 	}
+	defer b.ways.forget(t)
 	return b.control(ctx, false, func(ch *amqp091.Channel) error {
 		for _, q := range t.Queues {
 			// RabbitMQ answers delete-ok also for what does not exist.

@@ -159,6 +159,9 @@ func (l *lane) write(ctx context.Context, p *prepared) error {
 			}
 			continue
 		}
+		if p.way != "" { // as late as can be: what was waited for until now is no part of the delay any more
+			p.m.RoutingKey = delayKey(int64(time.Until(p.m.NotBefore)/delayStep), p.way)
+		}
 		dc, err := l.ch.PublishWithDeferredConfirm(p.m.Exchange, p.m.RoutingKey, true, false, p.pub)
 		if err == nil {
 			l.last = dc.DeliveryTag

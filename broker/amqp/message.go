@@ -3,6 +3,7 @@ package amqp
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -104,6 +105,9 @@ func received(d *amqp091.Delivery, queue string, settler broker.Settler) *broker
 	out.Exchange, out.RoutingKey = d.Exchange, d.RoutingKey
 	out.Headers = decodeTable(d.Headers)
 	out.Body = d.Body
+	if strings.HasPrefix(d.Exchange, delayPrefix) {
+		arrived(out)
+	}
 	q := &out.Properties
 	q.ContentType = d.ContentType
 	q.ContentEncoding = d.ContentEncoding

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,8 +31,9 @@ const (
 type prepared struct {
 	m     *broker.Message
 	pub   amqp091.Publishing
-	alone bool // must not share a lane, whatever its exchange
-	hasty bool // rather errCrowded than a wait for a slot
+	alone bool   // must not share a lane, whatever its exchange
+	hasty bool   // rather errCrowded than a wait for a slot
+	way   string // back from the delay queues; "": it is sent at once
 	dc    *amqp091.DeferredConfirmation
 }
 
@@ -41,10 +43,33 @@ var errCrowded = errors.New("lane's window is full")
 // Publish implements broker.Broker. While the connection is down it waits as long as ctx allows.
 func (b *Broker) Publish(ctx context.Context, m *broker.Message) error {
 	var p prepared
-	if err := prepare(&p, m); err != nil {
+	if err := b.prepare(ctx, &p, m); err != nil {
 		return err
 	}
-	return b.publish(ctx, &p)
+	err := b.publish(ctx, &p)
+	if p.way != "" && isLayoutGone(err) {
+		b.ways.lost()
+		p = prepared{}
+		if err := b.prepare(ctx, &p, m); err != nil {
+			return err
+		}
+		err = b.publish(ctx, &p)
+	}
+	return err
+}
+
+// prepare readies p to be written, by way of the delay queues if m is due later.
+func (b *Broker) prepare(ctx context.Context, p *prepared, m *broker.Message) error {
+	if err := prepare(p, m); err != nil {
+		return err
+	}
+	if m.NotBefore.IsZero() {
+		return nil
+	}
+	if err := b.ways.delay(ctx, p); err != nil || p.way == "" {
+		return err
+	}
+	return prepare(p, p.m)
 }
 
 func (b *Broker) publish(ctx context.Context, p *prepared) error {
@@ -244,7 +269,7 @@ func (b *Broker) PublishBatch(ctx context.Context, batch []*broker.Message) []er
 		}
 		p := &ready[i%len(ready)]
 		*p = prepared{}
-		if err := prepare(p, m); err != nil {
+		if err := b.prepare(ctx, p, m); err != nil {
 			note(i, err)
 			continue
 		}
@@ -272,6 +297,14 @@ func (b *Broker) PublishBatch(ctx context.Context, batch []*broker.Message) []er
 	}
 	for landed < len(batch) {
 		land()
+	}
+	if b.ways.inUse() {
+		for i, err := range errs {
+			if isLayoutGone(err) {
+				errs[i] = b.Publish(ctx, batch[i])
+			}
+		}
+		failed = slices.ContainsFunc(errs, func(err error) bool { return err != nil })
 	}
 	if !failed {
 		return nil

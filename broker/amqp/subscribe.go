@@ -99,6 +99,10 @@ func (c *consumer) subscribeNow(s *session) (*subscribed, error) {
 		}
 		return nil, err
 	}
+	c.broker.ways.note(c.sub.Declare)
+	if err := c.broker.ways.welcome(c.ctx, c.sub.Declare); err != nil && c.ctx.Err() == nil {
+		c.broker.config.Log.Error("what Celery's own senders delay cannot come to this queue", "queue", c.sub.Queue, "error", err)
+	}
 	sd.wg.Go(func() { sd.settler.run(sd.gone) })
 	return sd, nil
 }

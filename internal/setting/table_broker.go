@@ -32,7 +32,7 @@ var brokerTable = []Setting{
 		Why: "the connection watches its heartbeat by itself, twice per interval and whatever the load"},
 	{Name: "broker_login_method", Old: "BROKER_LOGIN_METHOD", Type: Text, Celery: "None", Default: "PLAIN", OneOf: []string{"PLAIN", "AMQPLAIN", "EXTERNAL"},
 		Doc: "SASL mechanism."},
-	{Name: "broker_native_delayed_delivery_queue_type", Old: "BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE", Type: Text, Celery: "'quorum'", Default: "quorum", OneOf: []string{"quorum", "classic"},
+	{Name: "broker_native_delayed_delivery_queue_type", Old: "BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE", Type: Text, Celery: "'quorum'", OneOf: []string{"quorum", "classic"},
 		Doc: "Type of the queues in which messages wait for their ETA, where they do not exist yet."},
 	{Name: "broker_pool_limit", Old: "BROKER_POOL_LIMIT", Type: Int, Celery: "10", Class: Accepted,
 		Doc: "Size of the pool of connections.",
