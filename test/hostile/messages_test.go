@@ -99,7 +99,7 @@ func withstand(t *testing.T, app *umbel.App, seed uint64) {
 		}
 	}
 	testenv.Await(t, "the end of every message", func() bool {
-		s, err := b.Stat(deadline(t), "hostile")
+		s, err := b.Stat(t.Context(), "hostile")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,11 +107,12 @@ func withstand(t *testing.T, app *umbel.App, seed uint64) {
 		return s.Ready == 0 && s.Unsettled <= 0 && stats.Active == 0 && stats.Received >= int64(messages-unsent)
 	}, func() string { return fmt.Sprintf("%+v", w.Stats()) })
 
+	ctx := deadline(t) // one for all: each is held until the test ends
 	for id, message := range ids {
 		r := app.Result(id)
 		var state umbel.State
 		testenv.Await(t, "an end of task "+id, func() bool {
-			state, err = r.State(deadline(t))
+			state, err = r.State(ctx)
 			if err != nil {
 				t.Fatalf("state of %q: %v\n%s", id, err, message)
 			}
