@@ -2,7 +2,7 @@ package worker
 
 // Admission: the gate between the broker and the pool.
 //
-//	delivery → decode header → known? → ended here before? → expired? → due? → its turn (rate limit)? → ready
+//	delivery → decode header → known? → ended here before? → expired? → due (or back into the broker's delay)? → its turn (rate limit)? → ready
 //
 // Owner: the driver's goroutine of the queue. It may wait only for room in ready, which holds back this queue alone.
 // Celery: celery/worker/strategy.py, celery/worker/request.py.
@@ -39,6 +39,10 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	r.request = umbel.NewRequest(t, w.updateState)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = d.Redelivered, w.node
+	if w.postpones(t) {
+		w.postpone(r)
+		return
+	}
 	w.app.NotifyReceived(r.request)
 	if w.log.Enabled(context.Background(), slog.LevelInfo) {
 		w.log.Info("task received", "task", r.request.DisplayName(), "id", t.ID)
@@ -60,7 +64,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 // mustWait reports whether a run must wait before it may start, and until when: for its ETA, then for its turn under the
 // task's rate limit.
 func (w *Worker) mustWait(r *run) bool {
-	if eta := r.task.ETA; !eta.IsZero() && r.due.IsZero() && time.Until(eta) > 0 {
+	if eta := r.task.ETA; !eta.IsZero() && r.due.Before(eta) && time.Until(eta) > 0 {
 		r.due = eta
 		return true
 	}
@@ -91,6 +95,11 @@ func (w *Worker) done(r *run) bool {
 func (w *Worker) due(r *run) {
 	if r.stale() {
 		r.consumer.hold(-1)
+		return
+	}
+	if w.postpones(r.task) { // the broker did not take it back when it came
+		r.consumer.hold(-1)
+		w.postpone(r)
 		return
 	}
 	if w.mustWait(r) {

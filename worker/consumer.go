@@ -17,9 +17,10 @@ type consumer struct {
 	// epoch counts the connections this consumer has had: what was delivered under an earlier one is stale.
 	epoch atomic.Uint32
 
-	acked    recent
-	held     held
-	endWiden context.CancelFunc
+	acked     recent
+	postponed recent // sent back until their ETA
+	held      held
+	endWiden  context.CancelFunc
 }
 
 func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
@@ -28,8 +29,8 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 		size = recentMost
 	}
 	return &consumer{worker: w, queue: q,
-		acked: recent{size: size},
-		held:  held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
+		acked: recent{size: size}, postponed: recent{size: size},
+		held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
 }
 
 func (c *consumer) start(ctx context.Context) (err error) {
@@ -63,6 +64,9 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 		c.worker.delay.drop(c)
 		for _, t := range c.acked.drain() {
 			c.worker.finished.add(t)
+		}
+		for _, t := range c.postponed.drain() {
+			c.worker.postponed.add(t)
 		}
 		log.Warn("consumer lost; restoring it", "error", err)
 	case broker.ConsumerRestored:

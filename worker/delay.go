@@ -115,6 +115,11 @@ func (d *delay) reschedule(f func(*run)) {
 func (d *delay) close() []*run {
 	close(d.stop)
 	<-d.stopped
+	return d.left()
+}
+
+// left returns what was added after the end.
+func (d *delay) left() []*run {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	waiting := d.waiting

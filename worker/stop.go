@@ -90,7 +90,10 @@ func (w *Worker) shutdown() error {
 		}
 	}
 	// What has not started goes back at once, for others to take.
-	for _, r := range append(w.delay.close(), w.pool.close()...) {
+	waiting := w.delay.close()
+	w.postponer.close()
+	waiting = append(waiting, w.delay.left()...)
+	for _, r := range append(waiting, w.pool.close()...) {
 		if !r.stale() {
 			w.giveBack(r.delivery)
 		}

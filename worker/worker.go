@@ -28,9 +28,11 @@ type Worker struct {
 	consumers []*consumer
 	pool      *pool
 	delay     *delay
+	postponer *postponer
 	finisher  *finisher
 	inflight  inflight
 	finished  finished
+	postponed finished // sent back until their ETA, without an ack that surely arrived
 	stats     stats
 
 	base   context.Context         // of every task; outlives warm shutdown
@@ -62,8 +64,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.pool = newPool(w.Concurrency, w.execute)
 	w.delay = newDelay(w.due)
+	w.postponer = newPostponer(w)
 	w.finisher = newFinisher(w)
 	go w.delay.run()
+	go w.postponer.run()
 	go w.finisher.run()
 
 	err = w.consume(ctx)
