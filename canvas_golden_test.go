@@ -137,7 +137,9 @@ func canonical(t *testing.T, g goldenCanvas) string {
 	var parts []any
 	for _, m := range g.Messages {
 		h := maps.Clone(m.Headers)
-		maps.DeleteFunc(h, func(k string, v any) bool { return v == nil || slices.Contains([]string{"origin", "lang", "argsrepr", "kwargsrepr"}, k) })
+		maps.DeleteFunc(h, func(k string, v any) bool {
+			return v == nil || slices.Contains([]string{"origin", "lang", "argsrepr", "kwargsrepr"}, k)
+		})
 		if names, ok := h["stamped_headers"].([]any); ok {
 			slices.SortFunc(names, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
 		}

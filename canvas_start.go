@@ -40,15 +40,12 @@ type place struct {
 	hasIndex bool
 	chord    *Signature   // frozen body
 	rest     []*Signature // what follows in a chain, next last; nil is none, empty the end of a chain
-	id       string       // of a task that replaces itself
 }
 
 // frozen is the call of one task with its id and place.
 func (b *starter) frozenTask(s *Signature, p place) *Signature {
 	c := s.clone()
-	if p.id != "" {
-		c.options = c.options.with("task_id", codec.Of(p.id))
-	} else if c.options.text("task_id") == "" {
+	if c.options.text("task_id") == "" {
 		c.options = c.options.with("task_id", codec.Of(b.newID()))
 	}
 	c.options = c.options.orElse("reply_to", b.replyTo)

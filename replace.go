@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/umbel-go/umbel/codec"
 )
 
 // Replace runs a step in place of the running task, under its id and with all that follows from it: a handler returns
@@ -30,7 +32,8 @@ func Replace(ctx context.Context, by Step) error {
 		s = gathered(s)
 	}
 	e := &r.body.Embed
-	p := place{id: r.ID, group: r.Group}
+	p := place{group: r.Group}
+	s = named(s, r.ID)
 	link, err := fromWireAll(e.Callbacks)
 	if err == nil {
 		s = linked(s, link)
@@ -59,6 +62,28 @@ func Replace(ctx context.Context, by Step) error {
 		return fmt.Errorf("replace: %w", err)
 	}
 	return &replacedError{}
+}
+
+// named gives what s ends in an id.
+func named(s *Signature, id string) *Signature {
+	c := s.clone()
+	switch s.kind {
+	case aChain:
+		c = &Signature{app: s.app, kind: aChain, tasks: s.steps()}
+		last := len(c.tasks) - 1
+		if c.tasks[last].kind == aGroup {
+			c.tasks[last] = gathered(c.tasks[last])
+		}
+		c.tasks[last] = named(c.tasks[last], id)
+	case aChord:
+		if s.body == nil || s.body.kind == aGroup { // several results: one list of them
+			c = onePart(s).clone()
+		}
+		c.body = named(c.body, id)
+	default:
+		c.options = c.options.with("task_id", codec.Of(id))
+	}
+	return c
 }
 
 // replacedError ends a task without a state, as Ignore does.

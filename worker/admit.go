@@ -118,7 +118,7 @@ func (w *Worker) expired(r *run) bool {
 	w.stats.revoked.Add(1)
 	w.log.Info("discarding expired task", "task", r.request.DisplayName(), "id", r.task.ID, "expires", r.task.Expires)
 	w.app.NotifyRevoked(r.request, true)
-	w.finisher.end(r, w.revokedDocument(r, "expired"), settleAck)
+	w.concludeAside(r, w.revokedDocument(r, "expired"), settleAck, revokedFor("expired"))
 	return true
 }
 

@@ -27,10 +27,6 @@ func (w *Worker) execute(r *run) {
 		w.refuse(r.delivery, err)
 		return
 	}
-	if err := supported(&body.Embed); err != nil {
-		w.fail(r, err, "")
-		return
-	}
 	if !r.known.policy.AcksLate {
 		if err := r.delivery.Ack(); err != nil {
 			if errors.Is(err, broker.ErrStale) {
@@ -73,7 +69,7 @@ func (w *Worker) succeededBefore(r *run) bool {
 		return false
 	}
 	w.log.Info("task already completed successfully; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
-	w.settle(r.delivery, settleAck)
+	w.conclude(r, nil, settleAck, conclusion{state: umbel.Success, value: doc.Result}) // its chord may not know of it
 	return true
 }
 
@@ -135,37 +131,7 @@ func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	if !r.known.policy.AcksOnTimeout {
 		how = settleRequeue
 	}
-	w.finisher.end(r, w.failureDocument(r, &exc, ""), how)
-}
-
-// supported refuses work that this worker would silently leave out: parts of a workflow that it cannot carry on.
-func supported(e *protocol.Embed) error {
-	switch {
-	case e.Chord != nil:
-		return errWorkflow("it belongs to a chord")
-	case len(e.Chain) > 0:
-		return errWorkflow("it is followed by a chain")
-	case len(e.Callbacks) > 0:
-		return errWorkflow("it has callbacks (link)")
-	case len(e.Errbacks) > 0:
-		return errWorkflow("it has errbacks (link_error)")
-	}
-	return nil
-}
-
-type errWorkflow string
-
-func (e errWorkflow) Error() string {
-	return "this worker cannot carry on workflows, and the task was not run: " + string(e)
-}
-
-func (errWorkflow) PythonException() (module, name string) { return "builtins", "NotImplementedError" }
-
-// fail ends a task that could not be started.
-func (w *Worker) fail(r *run, err error, traceback string) {
-	w.stats.failed.Add(1)
-	w.log.Error("task failed before it ran", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
-	w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), traceback), settleReject)
+	w.conclude(r, w.failureDocument(r, &exc, ""), how, failureOf(&exc, ""))
 }
 
 func (w *Worker) storeStarted(r *run) {

@@ -48,7 +48,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 	case umbel.Revoked:
 		w.stats.revoked.Add(1)
 		w.app.NotifyRevoked(r.request, false)
-		w.finisher.end(r, w.revokedDocument(r, "terminated"), settleAck)
+		w.conclude(r, w.revokedDocument(r, "terminated"), settleAck, revokedFor("terminated"))
 	default:
 		w.failed(r, o)
 	}
@@ -56,27 +56,34 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 
 func (w *Worker) succeed(r *run, o *umbel.Outcome) {
 	var value codec.Value
-	if (w.results != nil && !r.ignored()) || w.log.Enabled(w.base, slog.LevelInfo) {
+	if (w.results != nil && !r.ignored()) || w.leads(r) || w.log.Enabled(w.base, slog.LevelInfo) {
 		var err error
 		if value, err = w.encode(o.Value); err != nil {
 			// The task ran, but what it returned cannot be told to anybody. Celery: EncodeError.
 			exc := namedException("kombu.exceptions", "EncodeError", err.Error())
 			w.stats.failed.Add(1)
 			w.log.Error("task returned what cannot be encoded", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
-			w.finisher.end(r, w.failureDocument(r, &exc, ""), w.failureSettlement(r))
+			w.conclude(r, w.failureDocument(r, &exc, ""), w.failureSettlement(r), failureOf(&exc, ""))
 			return
 		}
+	}
+	if ok, err := w.proceed(r, value); !ok {
+		return
+	} else if err != nil {
+		err = fmt.Errorf("the task succeeded, but what follows it cannot be sent: %w", err)
+		w.failed(r, &umbel.Outcome{State: umbel.Failure, Err: err, Runtime: o.Runtime})
+		return
 	}
 	w.stats.succeeded.Add(1)
 	if w.log.Enabled(w.base, slog.LevelInfo) {
 		w.log.Info("task succeeded", "task", r.request.DisplayName(), "id", r.task.ID,
 			"runtime", o.Runtime, "result", reprValue(value))
 	}
-	if w.results == nil || r.ignored() {
-		w.finisher.end(r, nil, settleAck)
-		return
+	var doc *protocol.Result
+	if w.results != nil && !r.ignored() {
+		doc = r.request.Document(umbel.Success, value, w.settings.ResultExtended)
 	}
-	w.finisher.end(r, r.request.Document(umbel.Success, value, w.settings.ResultExtended), settleAck)
+	w.conclude(r, doc, settleAck, conclusion{state: umbel.Success, value: value})
 }
 
 // encode turns a return value into what the result store will hold, so that a value that cannot be encoded is found here.
@@ -107,7 +114,8 @@ func (w *Worker) failed(r *run, o *umbel.Outcome) {
 	} else {
 		log.Error("task failed", "traceback", o.Traceback)
 	}
-	w.finisher.end(r, w.failureDocument(r, umbel.NewException(o.Err), o.Traceback), w.failureSettlement(r))
+	exc := umbel.NewException(o.Err)
+	w.conclude(r, w.failureDocument(r, exc, o.Traceback), w.failureSettlement(r), failureOf(exc, o.Traceback))
 }
 
 func (w *Worker) failureSettlement(r *run) settlement {
@@ -150,7 +158,8 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 			w.settleRun(r, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
 			return
 		}
-		w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleNothing)
+		exc := umbel.NewException(err)
+		w.conclude(r, w.failureDocument(r, exc, o.Traceback), settleNothing, failureOf(exc, o.Traceback))
 		return
 	}
 	w.stats.retried.Add(1)
@@ -173,7 +182,8 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 	switch {
 	case !o.Requeue:
 		w.stats.failed.Add(1)
-		w.finisher.end(r, w.failureDocument(r, umbel.NewException(o.Err), ""), settleReject)
+		exc := umbel.NewException(o.Err)
+		w.conclude(r, w.failureDocument(r, exc, ""), settleReject, failureOf(exc, ""))
 	case !r.acked:
 		w.finisher.end(r, nil, settleRequeue)
 	default:
@@ -181,7 +191,8 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 		if err := w.republish(r, nil, func(*protocol.Task) {}); err != nil {
 			w.log.Error("cannot requeue task that was acked early", "id", r.task.ID, "error", err)
 			w.stats.failed.Add(1)
-			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), ""), settleNothing)
+			exc := umbel.NewException(err)
+			w.conclude(r, w.failureDocument(r, exc, ""), settleNothing, failureOf(exc, ""))
 			return
 		}
 		w.finisher.end(r, nil, settleNothing)

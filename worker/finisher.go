@@ -28,6 +28,7 @@ type ending struct {
 	run      *run             // nil: it never was a task
 	document *protocol.Result // nil: none to store
 	how      settlement
+	stored   chan bool // cap 1; not nil: told whether it was stored, in place of a settlement
 }
 
 const (
@@ -62,10 +63,17 @@ func (f *finisher) take(e ending) {
 	case <-f.stopped:
 		// The worker has left without this task, whose handler took too long. A late-acked message went back.
 		f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", e.document.TaskID, "state", e.document.Status)
+		if e.stored != nil {
+			e.stored <- false
+		}
 	}
 }
 
 func (f *finisher) settle(e ending) {
+	if e.stored != nil {
+		e.stored <- true
+		return
+	}
 	if e.run != nil {
 		f.worker.settleRun(e.run, e.how)
 		return
@@ -132,7 +140,7 @@ func (f *finisher) write(batch []ending, docs []*protocol.Result) {
 			case permanent(errs[i]):
 				w.log.Error("result cannot be stored, ever", "id", e.document.TaskID, "state", e.document.Status, "error", errs[i])
 				if doc := unstorable(e.document, errs[i]); doc != nil {
-					again, againDocs = append(again, ending{e.delivery, e.run, doc, e.how}), append(againDocs, doc)
+					again, againDocs = append(again, ending{e.delivery, e.run, doc, e.how, e.stored}), append(againDocs, doc)
 				} else {
 					f.settle(e)
 				}
@@ -163,6 +171,10 @@ const storeWait = 30 * time.Second
 // results of early-acked ones are lost, and said to be.
 func (f *finisher) abandon(batch []ending, err error) {
 	for _, e := range batch {
+		if e.stored != nil {
+			e.stored <- false // whose run is then given back
+			continue
+		}
 		if e.how == settleNothing {
 			f.worker.log.Error("result is lost: the store was away until the worker had to stop", "id", e.document.TaskID,
 				"state", e.document.Status, "error", err)

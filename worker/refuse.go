@@ -59,7 +59,7 @@ func (w *Worker) refuseUnknown(d *broker.Delivery, t *protocol.Task) {
 	if t.IgnoreResult != nil && *t.IgnoreResult {
 		doc = nil
 	}
-	w.finisher.refuse(d, doc, settleReject)
+	w.refuseRun(d, t, doc, &exc)
 }
 
 func refusalDocument(d *broker.Delivery, id string, exc *protocol.Exception) *protocol.Result {

@@ -102,6 +102,7 @@ func (w *Worker) shutdown() error {
 		_ = c.sub.Flush(ctx) // a lost connection has given them back already
 	}
 	errs = append(errs, w.drain())
+	w.aside.Wait() // ends with the cold stage at the latest
 	w.finisher.close()
 	for _, c := range w.consumers {
 		if err := c.close(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -34,6 +35,8 @@ type Worker struct {
 	finished  finished
 	postponed finished // sent back until their ETA, without an ack that surely arrived
 	stats     stats
+
+	aside sync.WaitGroup // endings that no slot waits for
 
 	base   context.Context         // of every task; outlives warm shutdown
 	cancel context.CancelCauseFunc // ends it: cold shutdown
@@ -89,7 +92,7 @@ func (w *Worker) connect(ctx context.Context) error {
 	}
 	w.decode = protocol.DecodeOptions{Accept: accept, Limit: w.settings.AcceptDecompressedBytes}
 	w.tasks = make(map[string]*known)
-	for _, d := range w.app.Tasks() {
+	for _, d := range append(w.app.Tasks(), w.app.BuiltinTasks()...) {
 		k := &known{def: d, policy: d.Policy(w.settings)}
 		k.limit = newLimiter(k.policy.RateLimit)
 		w.tasks[d.Name()] = k

@@ -15,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/umbel-go/umbel"
-	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
 	"github.com/umbel-go/umbel/worker"
@@ -459,29 +458,6 @@ func TestChildrenAndLineage(t *testing.T) {
 	var got seen
 	if err := app.Result(id).Get(deadline(t), &got); err != nil || got.Root != r.ID() || got.Parent != r.ID() {
 		t.Errorf("child saw %+v, %v; want root and parent %s", got, err, r.ID())
-	}
-}
-
-func TestWorkflowsAreRefusedNotDropped(t *testing.T) {
-	app := newApp(t, umbel.Config{})
-	ran := false
-	umbel.Register(app, "first", func(context.Context, struct{}) (int, error) { ran = true; return 1, nil })
-	start(t, app, worker.Config{})
-	b, err := app.Broker(deadline(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &broker.Message{RoutingKey: "celery", Envelope: protocol.Envelope{
-		Properties: protocol.Properties{ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: 2},
-		Headers:    protocol.Table{"task": "first", "id": "chain-1"},
-		Body:       []byte(`[[], {}, {"callbacks": null, "errbacks": null, "chain": [{"task": "second", "args": []}], "chord": null}]`),
-	}}
-	if err := b.Publish(deadline(t), m); err != nil {
-		t.Fatal(err)
-	}
-	err = app.Result("chain-1").Get(deadline(t), nil)
-	if err == nil || !strings.Contains(err.Error(), "NotImplementedError") || ran {
-		t.Errorf("a chain gave %v, ran %t; want a refusal that says so", err, ran)
 	}
 }
 

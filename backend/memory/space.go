@@ -21,6 +21,8 @@ type space struct {
 	docs     map[string]*document
 	expiring expiry
 	version  int64 // of the latest write
+	chords   map[string]*chord
+	sweep    int // how many chords there may be before expired ones are looked for
 }
 
 // A document as it is stored: encoded, so that no caller's later change reaches it.
@@ -70,7 +72,7 @@ func (s *space) leave(b *Backend) {
 		s.backends = slices.Delete(s.backends, i, i+1)
 	}
 	if len(s.backends) == 0 {
-		s.docs, s.expiring = nil, nil
+		s.docs, s.expiring, s.chords = nil, nil, nil
 		if spaces.m[s.name] == s {
 			delete(spaces.m, s.name)
 		}
