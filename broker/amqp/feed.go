@@ -85,6 +85,7 @@ func (f *feeds) run(c *consumer) {
 		f.now, f.queue = f.queue[0], f.queue[1:]
 		now := f.now
 		f.mu.Unlock()
+		now.settler.window.Store(c.prefetch.Load())
 		for d := range now.in {
 			now.take(c, &d)
 		}

@@ -3,6 +3,8 @@ package amqp
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/umbel-go/umbel/broker"
 )
@@ -11,11 +13,18 @@ const (
 	ringFirst = 1 << 8
 	// ringMost bounds the ring: one delivery held for hours does not make it grow with everything settled after it.
 	ringMost = 1 << 16
+
+	// pace is how long a round waits at most after the one before it, so that under load many acks leave as one: each
+	// frame costs the broker about as much as a delivery. The first after a quiet millisecond waits for nothing.
+	pace = time.Millisecond
+
+	// paceMost bounds how many settlements wait for that.
+	paceMost = 64
 )
 
 // A settler settles the deliveries of one channel. It implements broker.Settler.
 //
-// Acks and rejects gather while the settling goroutine writes, and leave in one round: rejects first, then one
+// Acks and rejects gather while the settling goroutine writes, and for a millisecond after that, and leave in one round: rejects first, then one
 // basic.ack with multiple set for the longest prefix of tags in which nothing is unsettled, then an ack each for the
 // rest. The order matters: multiple covers whatever is still unsettled at the broker.
 //
@@ -27,7 +36,10 @@ type settler struct {
 	ch acker
 	t  *transport
 
-	wake chan struct{} // cap 1: something has gathered
+	wake  chan struct{} // cap 1: something has gathered
+	hurry chan struct{} // cap 1: what has gathered shall wait no longer
+
+	window atomic.Int64 // the prefetch, which must not run dry while acks wait; 0 is no limit
 
 	mu      sync.Mutex
 	seen    uint64              // highest tag handed out
@@ -53,7 +65,7 @@ type acker interface {
 }
 
 func newSettler(ch acker, t *transport) *settler {
-	return &settler{ch: ch, t: t, wake: make(chan struct{}, 1), base: 1, ring: make([]bool, ringFirst)}
+	return &settler{ch: ch, t: t, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), base: 1, ring: make([]bool, ringFirst)}
 }
 
 // Ack implements broker.Settler.
@@ -64,10 +76,13 @@ func (s *settler) Ack(tag uint64) error {
 		return err
 	}
 	s.acks = append(s.acks, tag)
-	first := len(s.acks)+len(s.rejects) == 1
+	first, enough := len(s.acks)+len(s.rejects) == 1, s.enoughLocked()
 	s.mu.Unlock()
 	if first {
-		s.signal()
+		signal(s.wake)
+	}
+	if enough {
+		signal(s.hurry)
 	}
 	return nil
 }
@@ -83,15 +98,51 @@ func (s *settler) Reject(tag uint64, requeue bool) error {
 	first := len(s.acks)+len(s.rejects) == 1
 	s.mu.Unlock()
 	if first {
-		s.signal()
+		signal(s.wake)
 	}
+	signal(s.hurry) // somebody else may be waiting for it
 	return nil
 }
 
-func (s *settler) signal() {
+func signal(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// enoughLocked reports whether a round need not wait for more: the broker would soon have nothing left to hand out, or
+// somebody waits for it.
+func (s *settler) enoughLocked() bool {
+	most := int64(paceMost)
+	if window := s.window.Load(); window > 0 {
+		most = min(most, window/8)
+	}
+	return int64(len(s.acks)) >= most || len(s.rejects) > 0 || len(s.waiting) > 0
+}
+
+// gather waits until the round before is pace old, or enough has gathered.
+func (s *settler) gather(before time.Time, timer *time.Timer, gone <-chan struct{}) {
+	left := pace - time.Since(before)
+	if left <= 0 {
+		return
+	}
+	timer.Reset(left)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		ready := s.stale || s.enoughLocked() || len(s.acks) == 0
+		s.mu.Unlock()
+		if ready {
+			return
+		}
+		select {
+		case <-s.hurry: // which may be a word about an earlier round
+		case <-timer.C:
+			return
+		case <-gone:
+			return
+		}
 	}
 }
 
@@ -152,6 +203,9 @@ func (s *settler) stretchLocked() {
 func (s *settler) run(gone <-chan struct{}) {
 	var acks []uint64
 	var rejects []reject
+	var before time.Time // when the latest round was written
+	timer := time.NewTimer(pace)
+	defer timer.Stop()
 	for {
 		select {
 		case <-s.wake:
@@ -160,6 +214,7 @@ func (s *settler) run(gone <-chan struct{}) {
 			return
 		}
 		for {
+			s.gather(before, timer, gone)
 			s.mu.Lock()
 			if s.stale || len(s.acks)+len(s.rejects) == 0 {
 				s.writing = false
@@ -176,6 +231,7 @@ func (s *settler) run(gone <-chan struct{}) {
 				s.kill()
 				break
 			}
+			before = time.Now()
 		}
 	}
 }
@@ -252,6 +308,7 @@ func (s *settler) flush(ctx context.Context) error {
 		w := make(chan struct{})
 		s.waiting = append(s.waiting, w)
 		s.mu.Unlock()
+		signal(s.hurry)
 		select {
 		case <-w:
 		case <-ctx.Done():
