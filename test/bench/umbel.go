@@ -45,8 +45,14 @@ func umbelWork(ctx context.Context, b *brief, t *tally) error {
 		t.one()
 		return struct{}{}, nil
 	})
+	return shipped(ctx, app, b)
+}
+
+// shipped runs the worker's command line. It hears SIGTERM by itself: ctx, which the same signal ends, would be a second
+// wish to stop.
+func shipped(ctx context.Context, app *umbel.App, b *brief) error {
 	args := []string{"bench", "worker", "-c", fmt.Sprint(b.concurrency), "--loglevel", "warning"}
-	if code := cli.Run(ctx, app, args, cli.Std{In: os.Stdin, Out: os.Stderr, Err: os.Stderr}); code != 0 {
+	if code := cli.Run(context.WithoutCancel(ctx), app, args, cli.Std{In: os.Stdin, Out: os.Stderr, Err: os.Stderr}); code != 0 {
 		return fmt.Errorf("the worker ended with code %d", code)
 	}
 	return nil
@@ -184,9 +190,5 @@ func umbelWaiting(ctx context.Context, b *brief, t *tally) error {
 		<-ctx.Done()
 		return struct{}{}, nil
 	})
-	args := []string{"bench", "worker", "-c", fmt.Sprint(b.concurrency), "--loglevel", "warning"}
-	if code := cli.Run(ctx, app, args, cli.Std{In: os.Stdin, Out: os.Stderr, Err: os.Stderr}); code != 0 {
-		return fmt.Errorf("the worker ended with code %d", code)
-	}
-	return nil
+	return shipped(ctx, app, b)
 }
