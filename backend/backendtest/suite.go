@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Backend, options ...Optio
 		{"read", true, readTests},
 		{"document", true, documentTests},
 		{"forget", true, forgetTests},
+		{"chord", true, chordTests},
 		{"watch", false, watchTests},
 		{"peer", false, peerTests},
 	}
