@@ -35,6 +35,9 @@ type dialect interface {
 	// calls it.
 	changes(ctx context.Context) ([]string, error)
 
+	// transact runs f in one transaction, again from its beginning when the connection was lost before it began.
+	transact(ctx context.Context, f func(batch) error) error
+
 	traits() backend.Traits
 
 	// close ends every goroutine and connection; calls under way fail.

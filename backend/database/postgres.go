@@ -17,6 +17,7 @@ const postgresScheme = "postgres"
 // connection that listens once somebody watches.
 type postgres struct {
 	url     string // masked, for errors
+	table   string // quoted
 	lines   *lines
 	pool    *pool
 	writer  *writer
@@ -59,7 +60,8 @@ func openPostgres(ctx context.Context, c backend.Config) (backend.Backend, error
 	if ms := expiry(c.Expires); ms > 0 {
 		d.expires = &ms
 	}
-	d.statements(table.Sanitize())
+	d.table = table.Sanitize()
+	d.statements(d.table)
 	s := newStore(c)
 	d.writer = newWriter(d.pool, table.Sanitize(), channel(n), d.expires)
 	d.ear = &ear{cfg: cfg, lines: l, channel: channel(n), timeout: c.ConnectTimeout, board: s.board, nudge: s.follower.nudge, log: c.Log, url: d.url}

@@ -25,6 +25,7 @@ CREATE TABLE ` + table + ` (
 	document bytea NOT NULL
 );
 CREATE INDEX ` + table + `_expires ON ` + table + ` (expires) WHERE expires IS NOT NULL`,
+		chordSteps(table, "bytea"),
 	}
 }
 

@@ -94,6 +94,7 @@ func sqliteSteps(table string) []string {
 	document BLOB NOT NULL
 );
 CREATE INDEX ` + table + `_expires ON ` + table + ` (expires) WHERE expires IS NOT NULL`,
+		chordSteps(table, "BLOB"),
 	}
 }
 

@@ -28,6 +28,7 @@ type store struct {
 	serializer string
 	accept     codec.Accept
 	log        *slog.Logger
+	life       int64 // milliseconds that what is stored lives; 0: for ever
 
 	follower *follower
 
@@ -44,7 +45,7 @@ var _ backend.Backend = (*store)(nil)
 // newStore starts the board and the follower of a store whose dialect is set afterwards, by start.
 func newStore(c backend.Config) *store {
 	s := &store{
-		board: watch.New(), serializer: c.Serializer, accept: c.Accept, log: c.Log,
+		board: watch.New(), serializer: c.Serializer, accept: c.Accept, log: c.Log, life: expiry(c.Expires),
 		following: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 	s.follower = newFollower(s)
@@ -210,6 +211,11 @@ func (s *store) Cleanup(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("clean up results: %w", err)
 	}
 	n, err := s.cleanup(ctx)
+	if err == nil {
+		var more int64
+		more, err = s.tidy(ctx)
+		n += int(more)
+	}
 	if err != nil {
 		return n, fmt.Errorf("clean up results: %w", err)
 	}
