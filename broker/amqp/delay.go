@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,6 @@ import (
 const (
 	delayLevels   = 28
 	delayPrefix   = "celery_delayed_"
-	delayTop      = delayPrefix + "27"
 	delayDelivery = delayPrefix + "delivery"
 
 	delayStep = time.Second
@@ -74,6 +74,12 @@ func delayKey(steps int64, way string) string {
 		key = append(key, '0'+byte(steps>>level&1), '.')
 	}
 	return string(append(key, way...))
+}
+
+// delayEntry is the exchange to publish a delayed message to: that of its first 1. Celery enters at the top always, and has
+// RabbitMQ match the key anew at each level above; the queues that a message passes are the same.
+func delayEntry(steps int64) string {
+	return delayName(max(0, bits.Len64(uint64(max(0, min(steps, delayMost))))-1))
 }
 
 // parseDelayKey takes a delayed message's routing key apart: the delay in steps, and the way back.

@@ -259,7 +259,7 @@ func (w *ways) inUse() bool {
 // isLayoutGone reports that the broker has no delay queues for a message any more.
 func isLayoutGone(err error) bool {
 	var refused *broker.RefusedError
-	return errors.As(err, &refused) && refused.Exchange == delayTop && (refused.Reason == broker.NoExchange || refused.Reason == broker.Unroutable)
+	return errors.As(err, &refused) && strings.HasPrefix(refused.Exchange, delayPrefix) && (refused.Reason == broker.NoExchange || refused.Reason == broker.Unroutable)
 }
 
 // delay readies p for the layout, when its message is due later than the layout can tell from now.
@@ -276,8 +276,9 @@ func (w *ways) delay(ctx context.Context, p *prepared) error {
 		return err
 	}
 	out := *m
-	out.Exchange, out.Headers, p.way = delayTop, withoutDeaths(m.Headers), way
-	out.RoutingKey = delayKey(0, way)
+	steps := int64(time.Until(m.NotBefore) / delayStep)
+	out.Exchange, out.RoutingKey, out.Headers = delayEntry(steps), delayKey(steps, way), withoutDeaths(m.Headers)
+	p.way = way
 	p.m = &out
 	return nil
 }
