@@ -154,3 +154,31 @@ def say(text):
 @app.task(name="py.note")
 def note(what):
     app.backend.client.rpush("notes", what)
+
+
+@app.task(name="py.sum")
+def py_sum(*args):
+    def total(x):
+        return sum(map(total, x)) if isinstance(x, list) else x
+
+    return total(list(args))
+
+
+@app.task(name="py.list")
+def py_list(*args):
+    return list(args)
+
+
+@app.task(name="py.boom")
+def py_boom(*args):
+    raise ValueError("boom")
+
+
+@app.task(name="py.errback")
+def py_errback(task_id):
+    return task_id
+
+
+@app.task(name="py.replaced", bind=True)
+def py_replaced(self, x):
+    raise self.replace(app.signature("go.sum", (x, 1), queue="go") | app.signature("py.sum", (10,), queue="py"))
