@@ -228,6 +228,11 @@ type Config struct {
 	// Defaults to no limit. Celery: task_default_rate_limit.
 	TaskDefaultRateLimit string `setting:"task_default_rate_limit"`
 
+	// TaskDeliveryLimit is how often a late-acked task may be started when each time its worker is lost before it ends.
+	// Then it fails with WorkerLostError, and its message is rejected, to the queue's dead letters if it keeps them.
+	// NoLimit is no limit. Defaults to 3. Umbel's own: task_delivery_limit.
+	TaskDeliveryLimit int `setting:"task_delivery_limit"`
+
 	// WorkerDeduplicateSuccessfulTasks asks the result store, before a late-acked task that was handed out before runs
 	// again, whether it has succeeded. Defaults to false. Celery: worker_deduplicate_successful_tasks.
 	WorkerDeduplicateSuccessfulTasks bool `setting:"worker_deduplicate_successful_tasks"`

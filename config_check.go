@@ -111,6 +111,7 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_protocol", int64(c.TaskProtocol), 0, 2},
 		{"task_default_delivery_mode", int64(c.TaskDefaultDeliveryMode), 0, 2},
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
+		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
 		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
 		{"worker_prefetch_multiplier", int64(c.WorkerPrefetchMultiplier), NoLimit, 1 << 20},
 	} {

@@ -64,6 +64,7 @@ func (c Config) WithDefaults() Config {
 	c.TaskAcksOnFailureOrTimeout = cmp.Or(c.TaskAcksOnFailureOrTimeout, new(true))
 	c.TaskAcksOnFailure = cmp.Or(c.TaskAcksOnFailure, c.TaskAcksOnFailureOrTimeout)
 	c.TaskAcksOnTimeout = cmp.Or(c.TaskAcksOnTimeout, c.TaskAcksOnFailureOrTimeout)
+	c.TaskDeliveryLimit = cmp.Or(c.TaskDeliveryLimit, 3)
 	c.TaskPublishRetry = cmp.Or(c.TaskPublishRetry, new(true))
 	c.TaskPublishRetryPolicy = cmp.Or(c.TaskPublishRetryPolicy, &PublishRetryPolicy{
 		MaxRetries: 3, IntervalStep: 200 * time.Millisecond, IntervalMax: time.Second,

@@ -129,6 +129,7 @@ var samples = map[string]struct {
 	"task_publish_retry":                      {"false", new(false)},
 	"task_publish_retry_policy":               {"{max_retries: 1}", &PublishRetryPolicy{1, 0, 200 * time.Millisecond, time.Second}},
 	"worker_concurrency":                      {"2", 2},
+	"task_delivery_limit":                     {"5", 5},
 	"worker_prefetch_multiplier":              {"1", 1},
 	"worker_pool":                             {"solo", "solo"},
 	"worker_loglevel":                         {"DEBUG", "debug"},
@@ -188,12 +189,12 @@ func TestEverySettingThatWorksReachesItsField(t *testing.T) {
 }
 
 func TestNoLimitAndNever(t *testing.T) {
-	c, err := loadText(t, "result_expires: 0\nbroker_heartbeat: null\nworker_prefetch_multiplier: 0\nbroker_connection_max_retries: 0\n")
+	c, err := loadText(t, "result_expires: 0\nbroker_heartbeat: null\nworker_prefetch_multiplier: 0\ntask_delivery_limit: 0\nbroker_connection_max_retries: 0\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c = c.WithDefaults()
-	if c.ResultExpires != Never || c.BrokerHeartbeat != Never || c.WorkerPrefetchMultiplier != NoLimit || c.BrokerConnectionMaxRetries != 0 {
+	if c.ResultExpires != Never || c.BrokerHeartbeat != Never || c.WorkerPrefetchMultiplier != NoLimit || c.TaskDeliveryLimit != NoLimit || c.BrokerConnectionMaxRetries != 0 {
 		t.Errorf("read %v %v %v %v", c.ResultExpires, c.BrokerHeartbeat, c.WorkerPrefetchMultiplier, c.BrokerConnectionMaxRetries)
 	}
 }

@@ -25,6 +25,11 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	epoch := c.epoch.Load()
+	again := handedOut(d)
+	if again && d.Headers[headerReject] != nil {
+		w.settle(d, settleReject) // its outcome was decided while it was parked
+		return
+	}
 	t, err := protocol.DecodeTask(&d.Envelope, w.decode)
 	if err != nil {
 		w.refuse(d, err)
@@ -35,10 +40,10 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		w.refuseUnknown(d, t)
 		return
 	}
-	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k}
+	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k, again: again}
 	r.request = umbel.NewRequest(t, w.updateState)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
-	r.request.Redelivered, r.request.Hostname = d.Redelivered, w.node
+	r.request.Redelivered, r.request.Hostname = again, w.node
 	if w.postpones(t) {
 		w.postpone(r)
 		return
@@ -47,7 +52,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	if w.log.Enabled(context.Background(), slog.LevelInfo) {
 		w.log.Info("task received", "task", r.request.DisplayName(), "id", t.ID)
 	}
-	if d.Redelivered && w.done(r) {
+	if again && w.done(r) {
 		return
 	}
 	if w.expired(r) {
@@ -84,7 +89,7 @@ func (w *Worker) done(r *run) bool {
 		w.log.Info("task is still running here from before its connection was lost", "task", r.request.DisplayName(), "id", r.task.ID)
 	case w.finished.take(r.task.ID, r.task.Retries):
 		w.log.Info("task had ended here when its connection was lost; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
-		w.settle(r.delivery, settleAck)
+		w.ackAgain(r)
 	default:
 		return false
 	}
@@ -130,6 +135,9 @@ func (w *Worker) giveBack(d *broker.Delivery) {
 // settle settles a delivery and reports whether it could: not when its connection is gone, and the broker hands the message
 // out again.
 func (w *Worker) settle(d *broker.Delivery, how settlement) bool {
+	if p, is := d.Settler.(*parkedSettler); is && how != settleAck {
+		return p.parking.leave(d, how)
+	}
 	var err error
 	switch how {
 	case settleAck:

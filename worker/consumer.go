@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/umbel-go/umbel"
@@ -21,6 +23,10 @@ type consumer struct {
 	postponed recent // sent back until their ETA
 	held      held
 	endWiden  context.CancelFunc
+
+	parkingMu    sync.Mutex // guards what follows
+	parking      *parking   // nil until the first message is parked
+	parkingEnded bool
 }
 
 func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
@@ -49,7 +55,7 @@ func (c *consumer) start(ctx context.Context) (err error) {
 func (c *consumer) close(ctx context.Context) error {
 	c.endWiden()
 	<-c.held.stopped
-	return c.sub.Close(ctx)
+	return errors.Join(c.endParking(ctx), c.sub.Close(ctx))
 }
 
 // deliver runs on the driver's goroutine for this queue.

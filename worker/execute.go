@@ -2,7 +2,7 @@ package worker
 
 // Execution: a slot runs one task.
 //
-//	stale? expired? → decode body → ack, if early → STARTED → middleware and handler, under its limits → finish
+//	stale? expired? poison? → decode body → ack, if early → STARTED → middleware and handler, under its limits → finish
 //
 // Owner: the pool's goroutine.
 
@@ -19,7 +19,10 @@ import (
 )
 
 func (w *Worker) execute(r *run) {
-	if r.stale() || w.expired(r) || w.succeededBefore(r) {
+	if r.stale() || w.expired(r) {
+		return
+	}
+	if r.again && (w.succeededBefore(r) || !w.counted(r)) {
 		return
 	}
 	body, err := r.task.DecodeBody(w.decode)
@@ -53,7 +56,7 @@ func (w *Worker) execute(r *run) {
 // succeededBefore asks the result store whether a task that was handed out before has succeeded meanwhile, on this worker
 // or another; it is then acked without running. Celery: worker_deduplicate_successful_tasks.
 func (w *Worker) succeededBefore(r *run) bool {
-	if !r.delivery.Redelivered || !w.settings.WorkerDeduplicateSuccessfulTasks || !r.known.policy.AcksLate || w.results == nil {
+	if !w.settings.WorkerDeduplicateSuccessfulTasks || !r.known.policy.AcksLate || w.results == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(w.base, storeWait)

@@ -34,6 +34,22 @@ func (f *inflight) join(copied *run) bool {
 	return true
 }
 
+// attach gives the delivery of a second message of the same attempt to the run that is going on, to be settled with it: until
+// then one of the two is at the broker, whichever connection turns out to be gone.
+func (f *inflight) attach(second *run) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.byID[second.task.ID]
+	if r == nil || r.task.Retries != second.task.Retries || r.acked || len(r.attached) >= attachedMost {
+		return false
+	}
+	r.attached = append(r.attached, second)
+	return true
+}
+
+// attachedMost bounds the messages of one run; each further one costs a lost connection.
+const attachedMost = 64
+
 // end takes the run out and returns whose delivery is to be settled for it.
 func (f *inflight) end(r *run) *run {
 	f.mu.Lock()
@@ -55,12 +71,35 @@ func (w *Worker) settleRun(r *run, how settlement) {
 	}
 	last := w.inflight.end(r)
 	ok := w.settle(last.delivery, how)
+	for _, second := range r.attached { // nobody adds to them any more
+		switch {
+		case !ok:
+			w.settle(second.delivery, how)
+		case how == settleRequeue: // the task is to come again, once
+			w.settle(second.delivery, settleAck)
+		default:
+			w.ackAgain(second)
+		}
+	}
+	if how == settleRequeue {
+		w.twins.forget(r.task.ID)
+	}
 	if how != settleAck {
 		return
 	}
 	t := finishedTask{id: r.task.ID, retries: r.task.Retries}
 	if ok {
 		last.consumer.acked.add(t)
+	} else {
+		w.finished.add(t)
+	}
+}
+
+// ackAgain acks a further message of a task that has ended here; should the ack not arrive, the next copy is known as well.
+func (w *Worker) ackAgain(r *run) {
+	t := finishedTask{id: r.task.ID, retries: r.task.Retries}
+	if w.settle(r.delivery, settleAck) {
+		r.consumer.acked.add(t)
 	} else {
 		w.finished.add(t)
 	}

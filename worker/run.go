@@ -19,6 +19,7 @@ type run struct {
 	known    *known
 	request  *umbel.Request // from admission on
 	due      time.Time      // when delay hands it on
+	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
 
 	slot       *slot         // that runs it
@@ -26,6 +27,7 @@ type run struct {
 	writtenOff chan struct{} // made with a hard limit; closed when the slot has been written off
 	acked      bool          // settled early
 	successor  *run          // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
+	attached   []*run        // further messages of the same attempt, settled with this one; guarded by inflight.mu
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.

@@ -34,6 +34,7 @@ type Worker struct {
 	inflight  inflight
 	finished  finished
 	postponed finished // sent back until their ETA, without an ack that surely arrived
+	twins     twins
 	stats     stats
 
 	aside sync.WaitGroup // endings that no slot waits for

@@ -1,0 +1,66 @@
+package worker
+
+import (
+	"sync"
+	"time"
+)
+
+// twins are tasks of which several messages may be at the broker: parked ones, when the connection is lost before the broker
+// has read the ack of the original. The first to come is run; others are acked, since the first is still at the broker or
+// has ended. They are known to this worker only: elsewhere the second runs again, as at-least-once allows.
+type twins struct {
+	mu    sync.Mutex // guards what follows
+	byID  map[string]*twin
+	order []string // ids, oldest first; some may be gone from byID
+}
+
+type twin struct {
+	retries int // of the attempt: the next attempt has the same id
+	begun   bool
+	at      time.Time
+}
+
+const twinsMost = 4096 // what is forgotten may run twice
+
+// add notes that a second message of this attempt may exist, and whether it has begun under the first.
+func (t *twins) add(id string, retries int, begun bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID == nil {
+		t.byID = make(map[string]*twin)
+	}
+	if _, known := t.byID[id]; !known {
+		t.order = append(t.order, id)
+	}
+	t.byID[id] = &twin{retries: retries, begun: begun, at: time.Now()}
+	for len(t.order) > twinsMost {
+		delete(t.byID, t.order[0])
+		t.order = t.order[1:]
+	}
+}
+
+// second reports whether this attempt has begun here under its other message; if not, it begins now.
+func (t *twins) second(id string, retries int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.byID[id]
+	if w == nil {
+		return false
+	}
+	if w.retries != retries || time.Since(w.at) > finishedAge {
+		delete(t.byID, id)
+		return false
+	}
+	if !w.begun {
+		w.begun = true
+		return false
+	}
+	return true
+}
+
+// forget lets the task begin again: its message went back to the queue.
+func (t *twins) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byID, id)
+}
