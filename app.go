@@ -38,7 +38,7 @@ type App struct {
 	config *Config // nil until loaded; defaults filled in
 	log    *slog.Logger
 
-	opening sync.Mutex // held while connecting; guards closed
+	opening turn // held while connecting; guards closed
 	closed  bool
 }
 
@@ -63,7 +63,7 @@ func New(name string, options ...AppOption) *App {
 	if err != nil {
 		host = "localhost"
 	}
-	a := &App{name: name, origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), oid: uuid.NewString(), tasks: make(map[string]*Definition)}
+	a := &App{name: name, origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), oid: uuid.NewString(), opening: newTurn(), tasks: make(map[string]*Definition)}
 	for _, o := range options {
 		o(a)
 	}
@@ -213,8 +213,8 @@ func (a *App) Backend(ctx context.Context) (backend.Backend, error) {
 
 // Close disconnects. The app cannot be used any more.
 func (a *App) Close() error {
-	a.opening.Lock()
-	defer a.opening.Unlock()
+	_ = a.opening.lock(context.Background()) // an attempt to connect ends within its timeout
+	defer a.opening.unlock()
 	a.closed = true
 	l := a.link.Swap(nil)
 	if l == nil {

@@ -23,8 +23,13 @@ type ExceptionNamer interface {
 	PythonException() (module, name string)
 }
 
-// NewException describes err. Workers call it.
-func NewException(err error) *protocol.Exception {
+// NewException describes err. Workers call it. It never panics, whatever the methods of err do.
+func NewException(err error) (exc *protocol.Exception) {
+	defer func() {
+		if p := recover(); p != nil {
+			exc = exception("builtins", "RuntimeError", fmt.Sprintf("%T panicked when asked for its text: %v", err, p))
+		}
+	}()
 	var (
 		arg   *ArgumentError
 		max   *MaxRetriesError
@@ -88,7 +93,12 @@ func errorType(err error) (module, name string) {
 
 // traceback is what result documents and logs hold in place of Python's: the error's chain, one line for each error that
 // wraps another, and the stack of a panic.
-func traceback(task string, err error) string {
+func traceback(task string, err error) (text string) {
+	defer func() {
+		if p := recover(); p != nil {
+			text = fmt.Sprintf("Task %s\n%T panicked when asked for its text: %v\n", task, err, p)
+		}
+	}()
 	var b strings.Builder
 	fmt.Fprintf(&b, "Traceback (most recent call last):\n  Task %s\n", task)
 	var p *PanicError

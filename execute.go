@@ -20,22 +20,29 @@ type Outcome struct {
 	Traceback string        // on Failure and Retrying
 	Delay     time.Duration // until the next attempt, on Retrying
 	Requeue   bool          // on Rejected
+	Cause     error         // on Retrying: what went wrong, without the wish to retry; may be nil
 	Expected  bool          // the error is one the task lists as Expected
 	Runtime   time.Duration
 }
 
 // Execute runs a task in this goroutine: middleware, handler, and what its error means. It stores, acks and publishes
 // nothing; that is its caller's business. A panic is an outcome, never the caller's.
-func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *protocol.Body) Outcome {
+func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *protocol.Body) (o Outcome) {
 	r.app, r.body = a, body
 	ctx = context.WithValue(ctx, requestKey{}, r)
 	h := &a.hooks
+	defer func() {
+		// An error may panic when it is asked what it is: a nil pointer in an error, a method of the user's own.
+		if p := recover(); p != nil {
+			o = d.failure(r, &PanicError{Value: p, Stack: debug.Stack()})
+		}
+	}()
 	for _, m := range h.prerun {
 		a.callHook("TaskPrerun", func() { m.TaskPrerun(ctx, r) })
 	}
 	start := time.Now()
 	value, err := a.call(ctx, d, r)
-	o := d.outcome(ctx, r, value, err)
+	o = d.outcome(ctx, r, value, err)
 	o.Runtime = time.Since(start)
 
 	switch o.State {
@@ -106,7 +113,7 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 	policy := d.options.retry
 	if errors.As(err, &retry) {
 		if policy.Left(r.Retries) {
-			return Outcome{State: Retrying, Err: err, Delay: retry.In, Traceback: traceback(r.Name, err)}
+			return Outcome{State: Retrying, Err: err, Cause: retry.Err, Delay: retry.In, Traceback: traceback(r.Name, err)}
 		}
 		if err = retry.Err; err == nil {
 			err = &MaxRetriesError{Detail: fmt.Sprintf("Can't retry %s[%s] args:%s kwargs:%s",
@@ -116,7 +123,7 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 	}
 	if policy != nil && policy.Covers(err) && policy.Left(r.Retries) {
 		delay := policy.DelayFor(r.Retries)
-		return Outcome{State: Retrying, Delay: delay, Err: &RetryError{In: delay, Err: err}, Traceback: traceback(r.Name, err)}
+		return Outcome{State: Retrying, Delay: delay, Cause: err, Err: &RetryError{In: delay, Err: err}, Traceback: traceback(r.Name, err)}
 	}
 	return d.failure(r, err)
 }

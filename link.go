@@ -29,19 +29,27 @@ type link struct {
 
 	declared sync.Map // *queue → *atomic.Bool: declared on this link, or being declared
 
-	opening sync.Mutex // held while the backend is opened
+	opening turn // held while the backend is opened
 	backend atomic.Pointer[backend.Backend]
 }
 
 // open connects on the first call. A failure is not remembered: the next call tries again.
 func (a *App) open(ctx context.Context) (*link, error) {
-	if l := a.link.Load(); l != nil {
+	if l := a.link.Load(); l != nil && !l.gone() {
 		return l, nil
 	}
-	a.opening.Lock()
-	defer a.opening.Unlock()
+	if err := a.opening.lock(ctx); err != nil {
+		return nil, fmt.Errorf("connect: another goroutine is trying: %w", err)
+	}
+	defer a.opening.unlock()
 	if l := a.link.Load(); l != nil {
-		return l, nil
+		if !l.gone() {
+			return l, nil
+		}
+		a.link.Store(nil)
+		if err := l.close(); err != nil {
+			a.Logger().Warn("close what is left of a connection given up", "error", err)
+		}
 	}
 	if a.closed {
 		return nil, broker.ErrClosed
@@ -60,7 +68,7 @@ func (a *App) open(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{plan: p, log: log, broker: b, replyTo: a.oid}
+	l := &link{plan: p, log: log, broker: b, replyTo: a.oid, opening: newTurn()}
 	if strings.HasPrefix(p.config.ResultBackend, "rpc") {
 		// Replies come to a queue of this process, which must exist before anything is sent.
 		r, err := l.results(ctx, a)
@@ -78,8 +86,10 @@ func (l *link) results(ctx context.Context, a *App) (backend.Backend, error) {
 	if b := l.backend.Load(); b != nil {
 		return *b, nil
 	}
-	l.opening.Lock()
-	defer l.opening.Unlock()
+	if err := l.opening.lock(ctx); err != nil {
+		return nil, fmt.Errorf("connect to the result backend: another goroutine is trying: %w", err)
+	}
+	defer l.opening.unlock()
 	if b := l.backend.Load(); b != nil {
 		return *b, nil
 	}
@@ -127,6 +137,35 @@ func (l *link) declare(ctx context.Context, q *queue) error {
 	return nil
 }
 
+// forget makes the next declare of a queue ask the broker again.
+func (l *link) forget(q *queue) { l.declared.Delete(q) }
+
+// gone reports that the broker has given up: it was told not to reconnect, or its retries are used up.
+func (l *link) gone() bool {
+	select {
+	case <-l.broker.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// A turn is a lock that can be waited for as long as a context allows.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) lock(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t turn) unlock() { <-t }
+
 func (q *queue) vanishes() bool {
 	for _, d := range q.topology.Queues {
 		if d.AutoDelete || d.Arguments["x-expires"] != nil {
@@ -138,11 +177,6 @@ func (q *queue) vanishes() bool {
 
 // publish sends one message, again where it is certain that it did not leave. Celery: task_publish_retry_policy.
 func (l *link) publish(ctx context.Context, m *broker.Message) error {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
-		defer cancel()
-	}
 	err := l.broker.Publish(ctx, m)
 	if err == nil || !*l.config.TaskPublishRetry {
 		return err
@@ -160,11 +194,6 @@ func (l *link) publish(ctx context.Context, m *broker.Message) error {
 }
 
 func (l *link) publishBatch(ctx context.Context, batch []*broker.Message) []error {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, publishTimeout+time.Duration(len(batch))*time.Millisecond)
-		defer cancel()
-	}
 	errs := l.broker.PublishBatch(ctx, batch)
 	if !*l.config.TaskPublishRetry {
 		return errs
@@ -202,9 +231,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 // Publish sends a message that is complete: a retry, a callback, a replay. Workers call it. It is confirmed when Publish
 // returns nil.
 func (a *App) Publish(ctx context.Context, m *broker.Message) error {
+	ctx, cancel := bounded(ctx, publishTimeout)
+	defer cancel()
 	l, err := a.open(ctx)
 	if err != nil {
-		return err
+		return notSent(err)
 	}
 	return l.publish(ctx, m)
 }

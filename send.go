@@ -82,13 +82,15 @@ func (a *App) sendCall(ctx context.Context, c call) (*AsyncResult, error) {
 			return a.sendEager(ctx, def, c)
 		}
 	}
+	ctx, cancel := bounded(ctx, publishTimeout)
+	defer cancel()
 	o, err := a.outlet(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("send task %q: %w", name, err)
+		return nil, fmt.Errorf("send task %q: %w", name, notSent(err))
 	}
 	m, p, err := a.message(ctx, o.plan, o.replyTo, c)
 	if err != nil {
-		return nil, fmt.Errorf("send task %q: %w", name, err)
+		return nil, fmt.Errorf("send task %q: %w", name, notSent(err))
 	}
 	err = o.send(ctx, m, p)
 	for _, h := range a.hooks.afterPublish {
@@ -125,14 +127,53 @@ func (o *outlet) send(ctx context.Context, m *broker.Message, p *Publication) er
 		return (*o.take)(ctx, m)
 	}
 	if err := o.link.declare(ctx, p.queue); err != nil {
+		return notSent(err)
+	}
+	err := o.link.publish(ctx, m)
+	if p.queue == nil || !unroutable(err) {
 		return err
+	}
+	// The queue that was declared is gone: deleted, or the broker is another one now.
+	o.link.forget(p.queue)
+	if err := o.link.declare(ctx, p.queue); err != nil {
+		return notSent(err)
 	}
 	return o.link.publish(ctx, m)
 }
 
-func (o *outlet) sendBatch(ctx context.Context, batch []*broker.Message) []error {
+// bounded gives ctx a deadline unless it has one.
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// notSent says of an error from before the message left that it is safe to send again.
+func notSent(err error) error {
+	var refused *broker.RefusedError
+	if errors.Is(err, broker.ErrNotSent) || errors.As(err, &refused) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", broker.ErrNotSent, err)
+}
+
+func unroutable(err error) bool {
+	var refused *broker.RefusedError
+	return errors.As(err, &refused) && refused.Reason == broker.Unroutable
+}
+
+// sendBatch sends to queues that are declared, and once more to those that have gone meanwhile.
+func (o *outlet) sendBatch(ctx context.Context, batch []*broker.Message, pubs []*Publication) []error {
 	if o.take == nil {
-		return o.link.publishBatch(ctx, batch)
+		errs := o.link.publishBatch(ctx, batch)
+		for i, err := range errs {
+			if pubs[i].queue != nil && unroutable(err) {
+				o.link.forget(pubs[i].queue)
+				errs[i] = o.send(ctx, batch[i], pubs[i])
+			}
+		}
+		return errs
 	}
 	errs := make([]error, len(batch))
 	for i, m := range batch {
@@ -152,25 +193,27 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		}
 		return results, batchError(errs)
 	}
+	ctx, cancel := bounded(ctx, publishTimeout+time.Duration(len(calls))*time.Millisecond)
+	defer cancel()
 	o, err := a.outlet(ctx)
 	if err != nil {
-		return results, fmt.Errorf("send %d tasks: %w", len(calls), err)
+		return results, fmt.Errorf("send %d tasks: %w", len(calls), notSent(err))
 	}
 	batch := make([]*broker.Message, 0, len(calls))
 	pubs := make([]*Publication, len(calls))
-	index := make([]int, 0, len(calls))
+	index, going := make([]int, 0, len(calls)), make([]*Publication, 0, len(calls))
 	for i, c := range calls {
 		m, p, err := a.message(ctx, o.plan, o.replyTo, c)
 		if err == nil && o.link != nil {
 			err = o.link.declare(ctx, p.queue)
 		}
 		if err != nil {
-			errs[i] = fmt.Errorf("send task %q: %w", c.name, err)
+			errs[i] = fmt.Errorf("send task %q: %w", c.name, notSent(err))
 			continue
 		}
-		batch, index, pubs[i] = append(batch, m), append(index, i), p
+		batch, index, pubs[i], going = append(batch, m), append(index, i), p, append(going, p)
 	}
-	for j, err := range o.sendBatch(ctx, batch) {
+	for j, err := range o.sendBatch(ctx, batch, going) {
 		if err != nil {
 			errs[index[j]] = fmt.Errorf("send task %q: %w", calls[index[j]].name, err)
 		}
@@ -307,7 +350,9 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 		p.Queue, p.queue = rt.queue.config.Name, rt.queue
 	}
 	for _, h := range a.hooks.beforePublish {
-		if err := h.BeforePublish(ctx, p); err != nil {
+		var err error
+		a.callHook("BeforePublish", func() { err = h.BeforePublish(ctx, p) })
+		if err != nil {
 			return nil, nil, fmt.Errorf("middleware refused it: %w", err)
 		}
 	}

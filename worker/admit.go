@@ -59,11 +59,20 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	if w.mustWait(r) {
-		c.hold(+1)
+		w.hold(r, +1)
 		w.delay.add(r)
 		return
 	}
 	w.pool.submit(r)
+}
+
+// hold counts a run in or out of those that wait.
+func (w *Worker) hold(r *run, delta int) {
+	if r.limited {
+		r.consumer.holdTurn(delta)
+	} else {
+		r.consumer.hold(delta)
+	}
 }
 
 // mustWait reports whether a run must wait before it may start, and until when: for its ETA, then for its turn under the
@@ -98,20 +107,19 @@ func (w *Worker) done(r *run) bool {
 
 // due runs on delay's goroutine when a held delivery's time has come.
 func (w *Worker) due(r *run) {
+	w.hold(r, -1)
 	if r.stale() {
-		r.consumer.hold(-1)
 		return
 	}
 	if w.postpones(r.task) { // the broker did not take it back when it came
-		r.consumer.hold(-1)
 		w.postpone(r)
 		return
 	}
-	if w.mustWait(r) {
+	if w.mustWait(r) { // its ETA has come, its turn has not
+		w.hold(r, +1)
 		w.delay.add(r)
 		return
 	}
-	r.consumer.hold(-1)
 	w.pool.submit(r)
 }
 

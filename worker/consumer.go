@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -80,6 +81,6 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 	case broker.ConsumerFailed:
 		c.epoch.Add(1)
 		log.Error("consumer cannot be restored; this queue is no longer consumed", "error", err)
-		c.worker.Stop(Warm)
+		c.worker.fail(fmt.Errorf("worker: queue %q is no longer consumed: %w", c.queue.Name, err))
 	}
 }

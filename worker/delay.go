@@ -44,6 +44,11 @@ func (d *delay) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		select {
+		case <-d.stop:
+			return
+		default:
+		}
 		next, wait := d.pop()
 		if next != nil {
 			d.due(next)
@@ -75,13 +80,15 @@ func (d *delay) pop() (*run, time.Duration) {
 // drop forgets the stale deliveries of a consumer that lost its connection.
 func (d *delay) drop(c *consumer) {
 	d.mu.Lock()
-	kept, dropped := d.waiting[:0], 0
+	kept, etas, turns := d.waiting[:0], 0, 0
 	limited := make(map[*known]bool)
 	for _, r := range d.waiting {
 		if r.consumer == c && r.stale() {
-			dropped++
 			if r.limited {
 				limited[r.known] = true
+				turns++
+			} else {
+				etas++
 			}
 			continue
 		}
@@ -91,9 +98,7 @@ func (d *delay) drop(c *consumer) {
 	d.waiting = kept
 	heap.Init(&d.waiting)
 	d.mu.Unlock()
-	if dropped > 0 {
-		c.hold(-dropped)
-	}
+	c.holdBoth(-etas, -turns)
 	for k := range limited {
 		c.worker.respace(k, k.limit.interval)
 	}

@@ -46,7 +46,19 @@ func (w *Worker) execute(r *run) {
 	}
 	w.stats.started.Add(1)
 	w.stats.active.Add(1)
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		// The handler called runtime.Goexit, as testing's FailNow does: this goroutine ends, the task must not be forgotten.
+		w.stats.active.Add(-1)
+		if r.ended.CompareAndSwap(false, true) {
+			w.finish(r, body, &umbel.Outcome{State: umbel.Failure, Err: errGoexit})
+		}
+	}()
 	o, taken := w.runLimited(r, body)
+	ended = true
 	w.stats.active.Add(-1)
 	if taken {
 		w.finish(r, body, &o)
@@ -91,16 +103,24 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 		defer t.Stop()
 	}
 	if hard <= 0 {
-		return w.app.Execute(ctx, r.known.def, r.request, body), true
+		o = w.app.Execute(ctx, r.known.def, r.request, body)
+		r.ended.Store(true)
+		return o, true
 	}
 	r.writtenOff = make(chan struct{})
+	w.timeouts.Add(1)
 	t := time.AfterFunc(hard, func() {
+		defer w.timeouts.Done()
 		if r.ended.CompareAndSwap(false, true) {
 			cancel(umbel.ErrTimeLimit)
 			w.timeout(r, body, hard)
 		}
 	})
-	defer t.Stop()
+	defer func() {
+		if t.Stop() {
+			w.timeouts.Done()
+		}
+	}()
 	o = w.app.Execute(ctx, r.known.def, r.request, body)
 	if r.ended.CompareAndSwap(false, true) {
 		return o, true
@@ -108,6 +128,8 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 	<-r.writtenOff // the slot must know that it is no longer wanted
 	return o, false
 }
+
+var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
 
 // limits are the message's, else the task's. Celery: 0 and null in a message fall through.
 func (w *Worker) limits(r *run) (soft, hard time.Duration) {

@@ -87,7 +87,12 @@ func (w *Worker) succeed(r *run, o *umbel.Outcome) {
 }
 
 // encode turns a return value into what the result store will hold, so that a value that cannot be encoded is found here.
-func (w *Worker) encode(v any) (codec.Value, error) {
+func (w *Worker) encode(v any) (out codec.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil { // in a MarshalJSON of the user's own
+			err = fmt.Errorf("encoding %T panicked: %v", v, p)
+		}
+	}()
 	if s := w.settings.ResultSerializer; s != "json" {
 		if _, err := codec.Marshal(s, v); err != nil {
 			return codec.Value{}, err
@@ -149,11 +154,18 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		t.Retries++
 		t.ETA = time.Now().Add(o.Delay)
 		t.ParentID = t.ID
-		r.request.AddAttempt(t, errors.Unwrap(o.Err))
+		r.request.AddAttempt(t, o.Cause)
 	})
 	if err != nil {
 		err = fmt.Errorf("publish the next attempt: %w", err)
 		w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
+		var refused *broker.RefusedError
+		if errors.As(err, &refused) {
+			// The same message will be refused again, and running the task again at once would go on without end.
+			w.stats.failed.Add(1)
+			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleReject)
+			return
+		}
 		if !r.acked {
 			w.settleRun(r, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
 			return
@@ -169,8 +181,8 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		return
 	}
 	value := codec.JSON([]byte("null"))
-	if cause := errors.Unwrap(o.Err); cause != nil {
-		value = umbel.NewException(cause).Value()
+	if o.Cause != nil {
+		value = umbel.NewException(o.Cause).Value()
 	}
 	doc := r.request.Document(umbel.Retrying, value, w.settings.ResultExtended)
 	doc.Traceback, doc.HasTraceback = o.Traceback, o.Traceback != ""

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 )
@@ -81,7 +82,12 @@ type recent struct {
 
 const recentMost = 4096 // with an unlimited prefetch
 
+// recentAge is how long an ack may be on its way. What was acked earlier has arrived, and a message with the same id that
+// comes again then is another one, which must run: two sends may share an id.
+const recentAge = 2 * time.Second
+
 func (r *recent) add(t finishedTask) {
+	t.at = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < r.size {
@@ -92,11 +98,11 @@ func (r *recent) add(t finishedTask) {
 	r.next = (r.next + 1) % r.size
 }
 
-// drain returns what is remembered and forgets it.
+// drain returns what may be on its way and forgets it all.
 func (r *recent) drain() []finishedTask {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ring := r.ring
 	r.ring, r.next = nil, 0
-	return ring
+	return slices.DeleteFunc(ring, func(t finishedTask) bool { return time.Since(t.at) > recentAge })
 }

@@ -59,16 +59,28 @@ func (f *finisher) take(e ending) {
 		return
 	}
 	select {
+	case <-f.stopped:
+		f.lost(e)
+		return
+	default:
+	}
+	select {
 	case f.endings <- e:
 	case <-f.stopped:
-		// The worker has left without this task, whose handler took too long. A late-acked message went back.
-		f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", e.document.TaskID, "state", e.document.Status)
-		if e.stored != nil {
-			e.stored <- false
-		}
+		f.lost(e)
 	}
 }
 
+// lost says so of a result that comes after the worker has left without its task, whose handler took too long. A
+// late-acked message went back.
+func (f *finisher) lost(e ending) {
+	f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", e.document.TaskID, "state", e.document.Status)
+	if e.stored != nil {
+		e.stored <- false
+	}
+}
+
+// settle settles an ending's delivery.
 func (f *finisher) settle(e ending) {
 	if e.stored != nil {
 		e.stored <- true
@@ -81,95 +93,127 @@ func (f *finisher) settle(e ending) {
 	f.worker.settle(e.delivery, e.how)
 }
 
-// run writes until close has been called and everything is written.
+// run writes until close has been called and everything is written. What could not be stored waits for its next attempt
+// while others are written: one document that the store cannot take must not hold up the rest.
 func (f *finisher) run() {
 	defer close(f.stopped)
-	batch := make([]ending, 0, endingBatch)
-	docs := make([]*protocol.Result, 0, endingBatch)
+	var (
+		batch = make([]ending, 0, endingBatch)
+		again []ending // to be tried again
+		tries int      // in vain, one after the other
+		timer = time.NewTimer(time.Hour)
+	)
+	defer timer.Stop()
 	for {
+		incoming, stop := f.endings, f.stop
+		if len(again) >= endingRoom {
+			incoming = nil // slots wait
+		}
+		if len(again) > 0 {
+			stop = nil
+		}
+		batch = batch[:0]
 		select {
-		case e := <-f.endings:
-			batch = append(batch[:0], e)
-		case <-f.stop:
-			select {
-			case e := <-f.endings:
-				batch = append(batch[:0], e)
-			default:
+		case e := <-incoming:
+			batch = f.gather(append(batch, e))
+		case <-timer.C:
+			batch, again = append(batch, again...), nil
+		case <-f.worker.stage.cold:
+			if len(again) > 0 {
+				f.abandon(again)
+				again = nil
+				continue
+			}
+			if batch = f.rest(batch); len(batch) == 0 {
+				return
+			}
+		case <-stop:
+			if batch = f.gather(batch); len(batch) == 0 {
 				return
 			}
 		}
-		for len(batch) < endingBatch {
-			select {
-			case e := <-f.endings:
-				batch = append(batch, e)
-				continue
-			default:
-			}
-			break
-		}
-		docs = docs[:0]
-		for _, e := range batch {
-			docs = append(docs, e.document)
-		}
-		f.write(batch, docs)
+		failed := f.write(batch)
 		clear(batch)
-		clear(docs)
+		if len(failed) == 0 {
+			tries = 0
+			continue
+		}
+		if len(again) == 0 {
+			tries++
+			timer.Reset(backoff(tries))
+		}
+		again = append(again, failed...)
 	}
 }
 
-// write stores a batch and settles what was stored; what was not is tried again.
-func (f *finisher) write(batch []ending, docs []*protocol.Result) {
-	w := f.worker
-	for n := 1; len(batch) > 0; n++ {
-		ctx, cancel := context.WithTimeout(context.Background(), storeWait)
-		errs := w.results.Store(ctx, docs)
-		cancel()
-		if errs == nil {
-			for _, e := range batch {
-				f.settle(e)
-			}
-			return
-		}
-		var first error
-		var again []ending
-		var againDocs []*protocol.Result
-		for i, e := range batch {
-			switch {
-			case errs[i] == nil:
-				f.settle(e)
-			case permanent(errs[i]):
-				w.log.Error("result cannot be stored, ever", "id", e.document.TaskID, "state", e.document.Status, "error", errs[i])
-				if doc := unstorable(e.document, errs[i]); doc != nil {
-					again, againDocs = append(again, ending{e.delivery, e.run, doc, e.how, e.stored}), append(againDocs, doc)
-				} else {
-					f.settle(e)
-				}
-			default:
-				first = errs[i]
-				again, againDocs = append(again, e), append(againDocs, e.document)
-			}
-		}
-		batch, docs = again, againDocs
-		if first == nil {
-			continue
-		}
-		wait := backoff(n)
-		w.log.Error("cannot store results; trying again", "results", len(batch), "error", first, "wait", wait.Round(time.Millisecond))
+// gather takes what else is waiting, as much as goes into one batch.
+func (f *finisher) gather(batch []ending) []ending {
+	for len(batch) < endingBatch {
 		select {
-		case <-time.After(wait):
-		case <-w.stage.cold:
-			f.abandon(batch, first)
-			return
+		case e := <-f.endings:
+			batch = append(batch, e)
+		default:
+			return batch
 		}
 	}
+	return batch
 }
+
+// rest waits, once the shutdown is cold, for the next endings or for close.
+func (f *finisher) rest(batch []ending) []ending {
+	select {
+	case e := <-f.endings:
+		return f.gather(append(batch, e))
+	case <-f.stop:
+		return f.gather(batch)
+	}
+}
+
+// write stores a batch, settles what was stored and returns what is to be tried again.
+func (f *finisher) write(batch []ending) (again []ending) {
+	w := f.worker
+	docs := make([]*protocol.Result, len(batch))
+	for i, e := range batch {
+		docs[i] = e.document
+	}
+	// In a cold shutdown the attempt that is under way gets a moment, not the whole of its time.
+	ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+	defer cancel()
+	defer context.AfterFunc(w.base, func() { time.AfterFunc(coldStoreWait, cancel) })()
+	errs := w.results.Store(ctx, docs)
+	var first error
+	for i, e := range batch {
+		switch {
+		case errs == nil || errs[i] == nil:
+			f.settle(e)
+		case permanent(errs[i]):
+			w.log.Error("result cannot be stored, ever", "id", e.document.TaskID, "state", e.document.Status, "error", errs[i])
+			if doc := unstorable(e.document, errs[i]); doc != nil {
+				e.document = doc
+				again = append(again, e)
+			} else {
+				f.settle(e)
+			}
+		default:
+			first = errs[i]
+			again = append(again, e)
+		}
+	}
+	if first != nil {
+		w.log.Error("cannot store results; they are tried again", "results", len(again), "error", first)
+	}
+	return again
+}
+
+// coldStoreWait is what is left to an attempt to store when the shutdown becomes cold.
+const coldStoreWait = time.Second
 
 // storeWait bounds one attempt to store a batch.
 const storeWait = 30 * time.Second
 
 // abandon ends what could not be stored before the worker had to leave: late-acked messages go back to their queues,
 // results of early-acked ones are lost, and said to be.
-func (f *finisher) abandon(batch []ending, err error) {
+func (f *finisher) abandon(batch []ending) {
 	for _, e := range batch {
 		if e.stored != nil {
 			e.stored <- false // whose run is then given back
@@ -177,7 +221,7 @@ func (f *finisher) abandon(batch []ending, err error) {
 		}
 		if e.how == settleNothing {
 			f.worker.log.Error("result is lost: the store was away until the worker had to stop", "id", e.document.TaskID,
-				"state", e.document.Status, "error", err)
+				"state", e.document.Status)
 			continue
 		}
 		e.how = settleRequeue

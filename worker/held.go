@@ -9,32 +9,44 @@ import (
 // do not keep others from coming. Celery: the consumer's QoS increment for ETA tasks.
 type held struct {
 	mu    sync.Mutex // guards what follows
-	n     int        // deliveries held
+	n     int        // deliveries held for their ETA
+	turns int        // deliveries held for their turn under a rate limit
 	extra int        // prefetch wanted on top because of them
 
 	changed chan struct{} // 1: extra is another
 	stopped chan struct{} // closed when widen has ended
 }
 
-// hold counts delta more deliveries. It never waits: it runs on the driver's goroutine, for which SetPrefetch may wait.
-func (c *consumer) hold(delta int) {
+// turnsMost is how many deliveries that wait for their turn under a rate limit widen the prefetch. More of them take up
+// the prefetch itself, as in Celery: else one worker would draw a whole queue of limited tasks to itself.
+const turnsMost = 64
+
+// hold counts delta more deliveries that wait for their ETA. It never waits: it runs on the driver's goroutine, for which SetPrefetch may wait.
+func (c *consumer) hold(delta int) { c.holdBoth(delta, 0) }
+
+// holdTurn is hold for deliveries that wait for their turn.
+func (c *consumer) holdTurn(delta int) { c.holdBoth(0, delta) }
+
+func (c *consumer) holdBoth(etas, turns int) {
 	if c.worker.prefetch == 0 {
 		return
 	}
 	h := &c.held
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.n += delta
+	h.n += etas
+	h.turns += turns
+	n := h.n + min(h.turns, turnsMost)
 	extra := h.extra
 	switch {
-	case h.n > extra:
+	case n > extra:
 		extra = max(extra, 16)
-		for extra < h.n {
+		for extra < n {
 			extra *= 2
 		}
-	case h.n == 0:
+	case n == 0:
 		extra = 0
-	case h.n < extra/4:
+	case n < extra/4:
 		extra /= 2
 	}
 	extra = min(extra, maxPrefetch-c.worker.prefetch)

@@ -96,17 +96,27 @@ func (p *pool) add() {
 }
 
 func (p *pool) work(s *slot) {
-	defer p.wg.Done()
+	left := false
+	defer func() {
+		if !s.lost.Load() {
+			p.wg.Done()
+		}
+		if !left {
+			p.replace(s) // a handler called runtime.Goexit
+		}
+	}()
 	s.name = goroutineName()
 	for {
 		select {
 		case <-p.closed:
+			left = true
 			p.leave(s)
 			return
 		default:
 		}
 		select {
 		case <-p.closed:
+			left = true
 			p.leave(s)
 			return
 		case r := <-p.ready:
@@ -118,6 +128,7 @@ func (p *pool) work(s *slot) {
 				p.load.Add(-1)
 			}
 			if p.spare(s) {
+				left = true
 				return
 			}
 		}
@@ -160,6 +171,24 @@ func (p *pool) writeOff(s *slot) {
 	p.lost++
 	p.load.Add(-1)
 	p.add()
+	p.wg.Done() // nobody waits for it any more
+}
+
+// replace puts another goroutine in the place of one that has ended in mid-task.
+func (p *pool) replace(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !s.lost.Load() {
+		p.load.Add(-1)
+	}
+	p.remove(s)
+	select {
+	case <-p.closed:
+	default:
+		if p.live() < p.size && int64(p.live()) < p.load.Load() {
+			p.add()
+		}
+	}
 }
 
 // running are the tasks that slots run now, written-off ones included.

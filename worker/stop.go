@@ -43,12 +43,15 @@ func (s *stages) stopping() bool {
 	}
 }
 
-// onCold calls f when the shutdown becomes cold, unless the returned function was called before.
-func (s *stages) onCold(f func()) (stop func()) {
+// onWarm and onCold call f when that stage is entered, unless the returned function was called before.
+func (s *stages) onWarm(f func()) (stop func()) { return on(s.warm, f) }
+func (s *stages) onCold(f func()) (stop func()) { return on(s.cold, f) }
+
+func on(entered <-chan struct{}, f func()) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		select {
-		case <-s.cold:
+		case <-entered:
 			f()
 		case <-done:
 		}
@@ -90,10 +93,11 @@ func (w *Worker) shutdown() error {
 		}
 	}
 	// What has not started goes back at once, for others to take.
-	waiting := w.delay.close()
+	waiting := w.pool.close()
+	waiting = append(waiting, w.delay.close()...)
 	w.postponer.close()
 	waiting = append(waiting, w.delay.left()...)
-	for _, r := range append(waiting, w.pool.close()...) {
+	for _, r := range waiting {
 		if !r.stale() {
 			w.giveBack(r.delivery)
 		}
@@ -102,8 +106,11 @@ func (w *Worker) shutdown() error {
 		_ = c.sub.Flush(ctx) // a lost connection has given them back already
 	}
 	errs = append(errs, w.drain())
-	w.aside.Wait() // ends with the cold stage at the latest
+	w.timeouts.Wait() // each ends within a moment
+	w.aside.Wait()    // ends with the cold stage at the latest
 	w.finisher.close()
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(w.base), drainWait) // draining may have taken long
+	defer cancel()
 	for _, c := range w.consumers {
 		if err := c.close(ctx); err != nil {
 			w.log.Warn("cannot close consumer", "queue", c.queue.Name, "error", err)

@@ -42,7 +42,11 @@ type Worker struct {
 	base   context.Context         // of every task; outlives warm shutdown
 	cancel context.CancelCauseFunc // ends it: cold shutdown
 
-	stage stages
+	stage    stages
+	timeouts sync.WaitGroup // hard limits that may still end a task
+
+	failMu sync.Mutex
+	cause  error // why the worker must stop, though nobody asked; guarded by failMu
 }
 
 // New makes a worker of the app's tasks. It connects in Run.
@@ -63,7 +67,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer w.cancel(nil)
 	defer w.stage.onCold(func() { w.cancel(umbel.ErrShutdown) })()
-	if err := w.connect(ctx); err != nil {
+	starting, started := context.WithCancel(ctx)
+	defer started()
+	defer w.stage.onWarm(started)()
+	if err := w.connect(starting); err != nil {
+		if w.stage.stopping() {
+			w.log.Info("worker: stopped before it could connect", "error", err)
+			return nil
+		}
 		return err
 	}
 	w.pool = newPool(w.Concurrency, w.execute)
@@ -74,7 +85,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	go w.postponer.run()
 	go w.finisher.run()
 
-	err = w.consume(ctx)
+	err = w.consume(starting)
+	if err != nil && w.stage.stopping() {
+		w.log.Info("worker: stopped before it could consume", "error", err)
+		return w.shutdown()
+	}
 	if err == nil {
 		w.log.Info("worker ready", "node", w.node, "queues", w.queueNames(), "concurrency", w.Concurrency, "tasks", len(w.tasks))
 		if w.OnReady != nil {
@@ -155,11 +170,21 @@ func (w *Worker) queueNames() []string {
 	return names
 }
 
+// fail stops the worker warmly with an error that Run returns.
+func (w *Worker) fail(err error) {
+	w.failMu.Lock()
+	w.cause = errors.Join(w.cause, err)
+	w.failMu.Unlock()
+	w.Stop(Warm)
+}
+
 // wait returns when the worker is to stop, with an error if that was not asked for.
 func (w *Worker) wait() error {
 	select {
 	case <-w.stage.warm:
-		return nil
+		w.failMu.Lock()
+		defer w.failMu.Unlock()
+		return w.cause
 	case <-w.broker.Done():
 		return fmt.Errorf("worker: the broker is gone: %w", w.broker.Err())
 	}
