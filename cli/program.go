@@ -63,7 +63,7 @@ func (p *program) command() *cobra.Command {
 	}{
 		{"run", []*cobra.Command{p.workerCommand(), p.benchCommand()}},
 		{"task", []*cobra.Command{p.callCommand(), p.resultCommand()}},
-		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand()}},
+		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand()}},
 		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.completionCommand()}},
 	} {
 		for _, c := range group.commands {
