@@ -7,7 +7,7 @@ func SplitArray(raw []byte) ([]Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	items := make([]Value, 0, 4)
+	items := []Value{} // positional arguments are mostly none
 	for first := true; ; first = false {
 		more, err := s.next(']', first)
 		if err != nil {
@@ -20,6 +20,9 @@ func SplitArray(raw []byte) ([]Value, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(items) == 0 {
+			items = make([]Value, 0, 4)
+		}
 		items = append(items, v)
 	}
 }
@@ -31,7 +34,7 @@ func SplitObject(raw []byte) ([]NamedValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	members := make([]NamedValue, 0, 4)
+	members := []NamedValue{}
 	for first := true; ; first = false {
 		more, err := s.next('}', first)
 		if err != nil {
@@ -49,6 +52,9 @@ func SplitObject(raw []byte) ([]NamedValue, error) {
 		v, err := s.cut()
 		if err != nil {
 			return nil, err
+		}
+		if len(members) == 0 {
+			members = make([]NamedValue, 0, 2)
 		}
 		members = append(members, NamedValue{name, v})
 	}

@@ -77,6 +77,9 @@ func (v Value) ordered(depth int) (any, error) {
 // and the type holds no interface, by Assign everywhere else. A value that does not fit is a *TypeError that names the
 // field. A *any gets Any.
 func (v Value) Decode(dst any) error {
+	if decodeScalar(v.raw, dst) {
+		return nil
+	}
 	switch dst := dst.(type) {
 	case *any:
 		if dst != nil {
