@@ -38,6 +38,7 @@ func (w *Worker) execute(r *run) {
 			w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
 		}
 		r.acked = true
+		r.release()
 	} else {
 		w.inflight.add(r)
 	}

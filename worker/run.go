@@ -48,3 +48,10 @@ func (r *run) ignored() bool {
 	}
 	return r.known.policy.IgnoreResult
 }
+
+// release lets go of the message behind a run that is settled: ten thousand may wait in their handlers. Its address and
+// what a next attempt carries on stay.
+func (r *run) release() {
+	r.task.Trim()
+	r.delivery.Headers, r.delivery.Body = nil, nil
+}
