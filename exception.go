@@ -23,6 +23,12 @@ type ExceptionNamer interface {
 	PythonException() (module, name string)
 }
 
+// An ExceptionArguer is an ExceptionNamer whose Python class is made with other arguments than the error's text.
+type ExceptionArguer interface {
+	ExceptionNamer
+	PythonArgs() []any
+}
+
 // NewException describes err. Workers call it. It never panics, whatever the methods of err do.
 func NewException(err error) (exc *protocol.Exception) {
 	defer func() {
@@ -43,6 +49,13 @@ func NewException(err error) (exc *protocol.Exception) {
 	switch {
 	case errors.As(err, &named):
 		module, name := named.PythonException()
+		if a, ok := named.(ExceptionArguer); ok {
+			exc := &protocol.Exception{Type: name, Module: module}
+			for _, arg := range a.PythonArgs() {
+				exc.Message = append(exc.Message, codec.Of(arg))
+			}
+			return exc
+		}
 		return exception(module, name, err.Error())
 	case errors.As(err, &pan):
 		return exception("builtins", "RuntimeError", err.Error())
