@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
@@ -27,6 +28,8 @@ func (a *App) builtin() map[string]*Definition {
 		own[name] = &Definition{name: name, input: shapeOf(argsType), output: reflect.TypeFor[any](), run: run}
 	}
 	add("celery.accumulate", accumulated)
+	add(chordCheck, a.runChordCheck)
+	own[chordCheck].options.retry = &Retry{Max: NoLimit, Backoff: time.Second, BackoffMax: time.Minute, Jitter: true}
 	add("celery.map", func(ctx context.Context, body *protocol.Body) (any, error) {
 		return a.runMap(ctx, body, func(item codec.Value) ([]codec.Value, error) { return []codec.Value{item}, nil })
 	})

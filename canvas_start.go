@@ -352,7 +352,7 @@ func (b *starter) startChord(s *Signature, in []codec.Value, p place) (protocol.
 			return t, err
 		}
 	}
-	return under(t, &below), nil
+	return under(t, &below), b.check(id, body, below.Members)
 }
 
 // publishTogether is how many messages of a workflow are encoded and published at a time: a group of a hundred thousand

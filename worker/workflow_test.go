@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/protocol"
 	"github.com/umbel-go/umbel/worker"
 )
 
@@ -377,6 +380,50 @@ func TestRedeliveredPartsDoNotCompleteAChordTwice(t *testing.T) {
 	}
 	if n := bodies.Load(); n != 20 {
 		t.Fatalf("%d bodies ran for 20 chords", n)
+	}
+}
+
+func TestLostPartsOfAChordAreFoundAndNamed(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	numbers(app)
+	start(t, app, worker.Config{Concurrency: 2})
+	add := app.Signature("add", umbel.Args{1})
+	r, err := umbel.Chord(umbel.Group(add, add.Set(umbel.Queue("nobody"), umbel.TaskID("lost-one"))), add).LostAfter(50 * time.Millisecond).Send(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed *umbel.TaskError
+	if err := r.Get(deadline(t), nil); !errors.As(err, &failed) || failed.Type != "ChordError" || !strings.Contains(failed.Message, "Dependency lost-one raised WorkerLostError") {
+		t.Fatalf("%v, want a ChordError that names the part", err)
+	}
+	r, err = umbel.Chord(umbel.Group(add, add), add).LostAfter(50 * time.Millisecond).Send(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got float64
+	if err := r.Get(deadline(t), &got); err != nil || got != 3 {
+		t.Fatalf("a chord that lost nothing: %v, %v", got, err)
+	}
+}
+
+func TestThousandsOfMembersArePublishedAndCounted(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	numbers(app)
+	start(t, app, worker.Config{Concurrency: 8})
+	steps := make([]umbel.Step, 5_000)
+	for i := range steps {
+		steps[i] = app.Signature("add", umbel.Args{i})
+	}
+	g, err := umbel.Group(steps...).SendGroup(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := g.Wait(deadline(t), func(*protocol.Result) { n++ }); err != nil || n != len(steps) {
+		t.Fatalf("%d ended, %v", n, err)
+	}
+	if ok, failed, err := g.Count(deadline(t)); ok != len(steps) || failed != 0 || err != nil {
+		t.Fatalf("counted %d and %d, %v", ok, failed, err)
 	}
 }
 
