@@ -28,8 +28,9 @@ const (
 	// early: it must not go back again for that, and what is due so soon is hardly worth the way.
 	postponeAfter = 2 * time.Second
 
-	postponeRoom  = 512 // runs that wait for the batch before them; a queue that brings more is held back
-	postponeBatch = 512 // largest batch in one round
+	postponeRoom  = 512               // runs that wait for the batch before them; a queue that brings more is held back
+	postponeBatch = 128               // largest batch in one round: so many may come twice when the connection is lost in it
+	postponeWiden = 2 * postponeBatch // one batch on its way, one gathering
 
 	// postponeIdle is how long a widened prefetch stays after the last run: widening and narrowing start a new consumer.
 	postponeIdle = 2 * time.Second
@@ -108,14 +109,14 @@ func (p *postponer) widen(batch []*run) {
 	for c, n := range seen {
 		if n > 1 && 2*n >= p.worker.prefetch && !p.wide[c] {
 			p.wide[c] = true
-			c.hold(+postponeBatch)
+			c.hold(+postponeWiden)
 		}
 	}
 }
 
 func (p *postponer) narrow() {
 	for c := range p.wide {
-		c.hold(-postponeBatch)
+		c.hold(-postponeWiden)
 	}
 	clear(p.wide)
 }
