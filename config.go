@@ -361,6 +361,10 @@ type QueueConfig struct {
 
 	// DeliveryMode is that of messages published to it, 0 for the default.
 	DeliveryMode uint8
+
+	// DeadLetter names the queue that keeps what fails for good in this one; it is declared beside it and bound to exchange
+	// dlx. "" keeps nothing. In a file, true stands for the queue's name with .dlq. Umbel's own: dead_letter.
+	DeadLetter string
 }
 
 // A PublishRetryPolicy says how often a message that did not leave is sent again.

@@ -130,6 +130,17 @@ func (c Config) checkNumbers(p *problems) {
 
 func (c Config) checkQueues(p *problems) {
 	seen := make(map[string]bool, len(c.TaskQueues))
+	for _, q := range c.TaskQueues {
+		if q.DeadLetter == "" {
+			continue
+		}
+		if q.Arguments["x-dead-letter-exchange"] != nil || q.Arguments["x-dead-letter-routing-key"] != nil {
+			p.add("%s: queue %q has both dead_letter and its own x-dead-letter arguments: keep one", c.place("task_queues"), q.Name)
+		}
+		if q.DeadLetter == q.Name {
+			p.add("%s: queue %q cannot be its own dead_letter: failed tasks would run again and again", c.place("task_queues"), q.Name)
+		}
+	}
 	for i, q := range c.TaskQueues {
 		switch {
 		case q.Name == "":

@@ -57,6 +57,7 @@ type QueuePlan struct {
 	Exchange     string // "" is the default exchange
 	ExchangeType string
 	RoutingKey   string
+	DeadLetter   string // queue that keeps what fails for good, reached through DeadLetterExchange; "": none
 	Topology     broker.Topology
 }
 
@@ -122,5 +123,6 @@ func (a *App) RoutedQueues() ([]QueuePlan, error) {
 }
 
 func (q *queue) plan() QueuePlan {
-	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey, Topology: q.topology}
+	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey,
+		DeadLetter: q.config.DeadLetter, Topology: q.topology}
 }

@@ -216,6 +216,9 @@ func (r *router) newQueue(qc QueueConfig) *queue {
 		}
 		arguments["x-max-priority"] = n
 	}
+	if qc.DeadLetter != "" {
+		arguments = withDeadLetter(arguments, qc.DeadLetter)
+	}
 	durable := deref(qc.Durable, true)
 	autoDelete := deref(qc.AutoDelete, false)
 	q.topology.Queues = []broker.Queue{{Name: qc.Name, Durable: durable, AutoDelete: autoDelete || qc.Exclusive,
@@ -224,6 +227,9 @@ func (r *router) newQueue(qc QueueConfig) *queue {
 		q.topology.Exchanges = []broker.Exchange{{Name: q.exchange, Type: q.exchangeType,
 			Durable: deref(qc.ExchangeDurable, durable), AutoDelete: deref(qc.ExchangeAutoDelete, autoDelete), Arguments: qc.ExchangeArguments}}
 		q.topology.Bindings = []broker.Binding{{Source: q.exchange, Queue: qc.Name, RoutingKey: q.routingKey, Arguments: qc.BindingArguments}}
+	}
+	if qc.DeadLetter != "" {
+		addDeadLetter(&q.topology, qc)
 	}
 	return q
 }

@@ -38,7 +38,9 @@ func (w *Worker) execute(r *run) {
 			w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
 		}
 		r.acked = true
-		r.release()
+		if r.consumer.queue.DeadLetter == "" { // else the message is kept for its dead letter
+			r.release()
+		}
 	} else {
 		w.inflight.add(r)
 	}

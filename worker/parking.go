@@ -88,7 +88,7 @@ func (c *consumer) lot(ctx context.Context) (*parking, error) {
 		q.Arguments["x-dead-letter-strategy"] = "at-least-once"
 		q.Arguments["x-overflow"] = "reject-publish"
 	}
-	p.consumer = newConsumer(c.worker, umbel.QueuePlan{Name: name, Topology: broker.Topology{Queues: []broker.Queue{q}}})
+	p.consumer = newConsumer(c.worker, umbel.QueuePlan{Name: name, DeadLetter: c.queue.DeadLetter, Topology: broker.Topology{Queues: []broker.Queue{q}}})
 	var err error
 	p.consumer.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{Queue: name, Declare: p.consumer.queue.Topology,
 		Deliver: p.deliver, Notify: p.notify})
@@ -214,7 +214,9 @@ func plainHeaders(h protocol.Table) protocol.Table {
 		switch name {
 		case "x-death", "x-first-death-queue", "x-first-death-reason", "x-first-death-exchange",
 			"x-last-death-queue", "x-last-death-reason", "x-last-death-exchange", "x-delivery-count", "x-acquired-count",
-			"CC", "BCC", headerStarts, headerParked, headerReject:
+			"CC", "BCC", headerStarts, headerParked, headerReject,
+			umbel.HeaderDeadReason, umbel.HeaderDeadError, umbel.HeaderDeadStack, umbel.HeaderDeadAttempts, umbel.HeaderDeadQueue,
+			umbel.HeaderDeadWorker, umbel.HeaderDeadTime:
 		default:
 			out[name] = v
 		}

@@ -80,6 +80,7 @@ func child(t *testing.T, url, kind, folder string) (kill func(), ended <-chan st
 func TestATaskThatKillsItsWorkerIsStartedNoMoreThanItsLimit(t *testing.T) {
 	for _, on := range []struct{ name, kind string }{{"RabbitMQ classic", ""}, {"RabbitMQ quorum", "quorum"}, {"SQLite", ""}} {
 		t.Run(on.name, func(t *testing.T) {
+			t.Parallel()
 			folder := t.TempDir()
 			url := "sqlite://" + filepath.Join(folder, "broker.db")
 			if strings.HasPrefix(on.name, "RabbitMQ") {

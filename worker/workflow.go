@@ -30,6 +30,7 @@ type conclusion struct {
 // conclude ends a run for good: document, what follows, settlement. It may wait; the caller is a slot, or a goroutine of
 // the worker's own.
 func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclusion) {
+	how = w.bury(r, how, c)
 	body, err := r.task.DecodeBody(w.decode)
 	if err != nil || !umbel.Follows(&body.Embed) {
 		w.finisher.end(r, doc, how)

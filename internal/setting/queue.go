@@ -15,6 +15,7 @@ type Queue struct {
 	AutoDelete, ExchangeAutoDelete      *bool
 	Exclusive                           bool
 	DeliveryMode                        uint8
+	DeadLetter                          string
 }
 
 // queueOptions are the keys of a queue's map.
@@ -22,7 +23,7 @@ var queueOptions = []string{
 	"name", "exchange", "exchange_type", "routing_key", "binding_key", "queue_arguments", "arguments", "exchange_arguments",
 	"binding_arguments", "durable", "queue_durable", "exchange_durable", "auto_delete", "queue_auto_delete",
 	"exchange_auto_delete", "exclusive", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority",
-	"delivery_mode",
+	"delivery_mode", "dead_letter",
 }
 
 // queues reads task_queues: a map of name to options, or a list of maps with a name, or of names.
@@ -149,6 +150,12 @@ func (r *reader) queue(name string, n *Node) Queue {
 		case "delivery_mode":
 			mode, _ := r.delivery(v)
 			q.DeliveryMode = uint8(mode)
+		case "dead_letter":
+			if v.Kind != Boolean {
+				q.DeadLetter = o.text()
+			} else if *first(o.boolean(), new(false)) {
+				q.DeadLetter = name + ".dlq"
+			}
 		default:
 			r.unknownOption("queue "+name, m, queueOptions)
 		}
@@ -291,6 +298,9 @@ func (q Queue) Plain() map[string]any {
 	}
 	if q.DeliveryMode != 0 {
 		m["delivery_mode"] = q.DeliveryMode
+	}
+	if q.DeadLetter != "" {
+		m["dead_letter"] = q.DeadLetter
 	}
 	return m
 }
