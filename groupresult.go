@@ -152,7 +152,7 @@ func (a *App) RestoreGroup(ctx context.Context, id string) (*GroupResult, error)
 }
 
 // ResultOf is the handle on what a result tuple names, such as one that was stored elsewhere: of a group its
-// GroupResult, else nil and the task's. Celery: result_from_tuple.
+// GroupResult and its first member's (nil of an empty group), else the task's and nil. Celery: result_from_tuple.
 func (a *App) ResultOf(t protocol.ResultTuple) (*AsyncResult, *GroupResult) {
 	s := a.startedOf(t, nil)
 	return s.result, s.group
@@ -257,7 +257,11 @@ func (g *Graph) edges(from string, children []protocol.ResultTuple) {
 // startedOf makes the handle on what was begun; run has the documents of what ran in the caller.
 func (a *App) startedOf(t protocol.ResultTuple, run *eager) *started {
 	if t.IsGroup {
-		return &started{result: a.resultOf(t, run), group: a.groupOf(t, run)}
+		s := &started{group: a.groupOf(t, run)}
+		if len(s.group.members) > 0 {
+			s.result = s.group.members[0]
+		}
+		return s
 	}
 	return &started{result: a.resultOf(t, run)}
 }

@@ -173,6 +173,9 @@ func (s *Signature) Send(ctx context.Context, options ...SendOption) (*AsyncResu
 	if err != nil {
 		return nil, err
 	}
+	if h.result == nil {
+		return nil, fmt.Errorf("send %s: an empty group has no result to wait for: use SendGroup", s.Task())
+	}
 	return h.result, nil
 }
 
