@@ -48,7 +48,8 @@ var testOnly = []string{"go.uber.org/goleak", "pgregory.net/rapid", "github.com/
 
 func TestLibrariesStayInTheirRoom(t *testing.T) {
 	for _, f := range sources(t) {
-		if f.test || under(f.pkg, "broker/brokertest", "backend/backendtest", "umbeltest", "internal/testenv", "internal/faultnet") {
+		if f.test || under(f.pkg, "broker/brokertest", "backend/backendtest", "umbeltest", "internal/testenv", "internal/faultnet") ||
+			under(f.pkg, "test/bench") { // a module of its own, with the rivals
 			continue
 		}
 		pkg := f.pkg

@@ -146,7 +146,7 @@ func (g *generator) value(depth int) any {
 	case 3:
 		return pick[int64](g, math.MinInt64, math.MaxInt64, -1, 1<<53)
 	case 4:
-		return pick(g, math.Inf(1), math.Inf(-1), math.NaN(), -0.0, 1e308, 5e-324)
+		return pick(g, math.Inf(1), math.Inf(-1), math.NaN(), math.Copysign(0, -1), 1e308, 5e-324)
 	case 5:
 		return ""
 	case 6:
