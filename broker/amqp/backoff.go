@@ -23,7 +23,6 @@ func (b *backoff) next() time.Duration {
 	return rand.N(ceiling + 1)
 }
 
-
 // pause waits d, or less when ctx ends; it reports whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
