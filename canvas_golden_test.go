@@ -17,7 +17,6 @@ import (
 
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
-	"github.com/umbel-go/umbel/protocol"
 )
 
 // A goldenCanvas is what Celery published for a workflow.
@@ -82,6 +81,18 @@ func TestWorkflowsArePublishedAsCeleryPublishesThem(t *testing.T) {
 		"canvas_starmap":               a.Starmap("gapp.add", Args{1, 2}, Args{3, 4}),
 		"canvas_nested_chord_in_chord": Chord(Group(Chord(Group(add(1, 1), add(2, 2)), xsum()), add(3, 3)), xsum()),
 		"canvas_stamped_chain":         Chain(add(1, 1), mul(2)).Stamp("mystamp", "abc").Stamp("other", []string{"x", "y"}),
+		"canvas_stamped_visitor": Group(add(1, 1).Link(echo).OnError(errback), mul(2, 2)).StampFunc(
+			func(at StampPlace, _ *Signature) map[string]any {
+				switch at {
+				case StampGroup:
+					return map[string]any{"in_group": "g1"}
+				case StampCallback:
+					return map[string]any{"on_callback": true}
+				case StampErrback:
+					return map[string]any{"on_errback": true}
+				}
+				return map[string]any{"visitor_id": "vid-1"}
+			}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := readGolden(t, name)
@@ -281,6 +292,25 @@ func dropNull(v any) any {
 	return v
 }
 
+func TestGroupsOfOneAndOfNoneInChainsAreUnrolled(t *testing.T) {
+	a := canvasApp(t)
+	call := func(name string) *Signature { return a.Signature(name, nil) }
+	for _, tt := range []struct{ s, same *Signature }{
+		{Chain(call("a"), Group(call("b"))), Chain(call("a"), call("b"))},
+		{Chain(call("a"), Group(call("b")), call("c")), Chain(call("a"), call("b"), call("c"))},
+		{Chain(call("a"), Group(), call("c")), Chain(call("a"), call("c"))},
+		{Chain(Chain(call("a")), Chain(Chain(call("b"), call("c")))), Chain(call("a"), call("b"), call("c"))},
+		{Chain(Group(call("a")), call("b")), Chord(Group(call("a")), call("b"))},
+		{Chain(call("a"), Group(Chain(call("b"), call("c")))), Chain(call("a"), call("b"), call("c"))},
+		{Chain(Chord(Group(call("a")), call("b")), call("c")), Chord(Group(call("a")), Chain(call("b"), call("c")))},
+		{Chain(Chord(Group(call("a")), call("b")), Group(call("c"), call("d"))), Chord(Group(call("a")), Chain(call("b"), Group(call("c"), call("d"))))},
+	} {
+		if got, want := canonical(t, published(t, a, tt.s)), canonical(t, published(t, a, tt.same)); got != want {
+			t.Error(cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+		}
+	}
+}
+
 func TestASignatureCanBeAnArgument(t *testing.T) {
 	a := canvasApp(t)
 	s := Chord(Group(a.Signature("x", Args{1}), a.Signature("y", nil)), a.Signature("z", nil))
@@ -295,5 +325,22 @@ func TestASignatureCanBeAnArgument(t *testing.T) {
 	if got.Sig.Task() != "celery.chord" || len(got.Sig.head.tasks) != 2 {
 		t.Fatalf("%s gave %+v", text, got.Sig)
 	}
-	var _ protocol.Signature
+}
+
+// A group of a hundred thousand members, from its signatures to messages on their way.
+func BenchmarkGroupOf100000(b *testing.B) {
+	a := New("bench", WithConfig(Config{BrokerURL: []string{"memory://"}, ResultBackend: "disabled"}))
+	sent := 0
+	a.Intercept(func(context.Context, *broker.Message) error { sent++; return nil })
+	steps := make([]Step, 100_000)
+	for i := range steps {
+		steps[i] = a.Signature("add", Args{i})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sent = 0
+		if _, err := Group(steps...).SendGroup(b.Context()); err != nil || sent != len(steps) {
+			b.Fatal(sent, err)
+		}
+	}
 }

@@ -383,6 +383,53 @@ func TestRedeliveredPartsDoNotCompleteAChordTwice(t *testing.T) {
 	}
 }
 
+func TestWhatFollowsSurvivesARetryAndEveryWayToFail(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	numbers(app)
+	umbel.Register(app, "second time", func(ctx context.Context, in umbel.Args) (any, error) {
+		if umbel.RequestFrom(ctx).Retries == 0 {
+			return nil, umbel.RetryIn(0, errBoom)
+		}
+		return in[0], nil
+	})
+	umbel.Register(app, "endless", func(ctx context.Context, _ umbel.Args) (any, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	})
+	umbel.Register(app, "unencodable", func(context.Context, umbel.Args) (any, error) { return func() {}, nil })
+	umbel.Register(app, "rejected", func(context.Context, umbel.Args) (any, error) { return nil, umbel.Reject(false, "no") })
+	start(t, app, worker.Config{Concurrency: 4})
+	add := app.Signature("add", umbel.Args{1})
+	call := func(name string) *umbel.Signature { return app.Signature(name, umbel.Args{5}) }
+	r, err := umbel.Chain(umbel.Group(call("second time"), umbel.Chain(add, call("second time"))), add, call("second time"), add).Send(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got float64
+	if err := r.Get(deadline(t), &got); err != nil || got != 8 {
+		t.Errorf("%v, %v; want 8", got, err)
+	}
+	for name, part := range map[string]*umbel.Signature{
+		"soft limit":  call("endless").Set(umbel.SoftTimeLimit(time.Millisecond)),
+		"unencodable": call("unencodable"),
+		"rejected":    call("rejected"),
+		"arguments":   app.Signature("add", umbel.Args{"no number"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, s := range []*umbel.Signature{umbel.Chain(part, add, add), umbel.Chord(umbel.Group(add, part), add)} {
+				r, err := s.Send(deadline(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var failed *umbel.TaskError
+				if err := r.Get(deadline(t), nil); !errors.As(err, &failed) {
+					t.Errorf("%s ended with %v", s.Task(), err)
+				}
+			}
+		})
+	}
+}
+
 func TestLostPartsOfAChordAreFoundAndNamed(t *testing.T) {
 	app := newApp(t, umbel.Config{})
 	numbers(app)
