@@ -10,10 +10,12 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
@@ -99,7 +101,7 @@ func (w *Worker) persist(r *run, what string, f func(ctx context.Context) error)
 			return true
 		}
 		log := w.log.With("task", r.request.DisplayName(), "id", r.task.ID, "error", err)
-		if n >= workflowTries && !umbel.Resendable(err) {
+		if hopeless(err) || n >= workflowTries && !umbel.Resendable(err) {
 			log.Error("task cannot " + what + "; the rest of its workflow may never run")
 			return true
 		}
@@ -111,6 +113,11 @@ func (w *Worker) persist(r *run, what string, f func(ctx context.Context) error)
 			return false
 		}
 	}
+}
+
+// hopeless reports an error that follows from the settings: no attempt fares better.
+func hopeless(err error) bool {
+	return errors.Is(err, backend.ErrUnsupported) || errors.Is(err, umbel.ErrNoBackend)
 }
 
 // workflowTries is how often what follows a task is tried when nothing says that another attempt may fare better: a result
@@ -134,7 +141,17 @@ func (f *finisher) store(doc *protocol.Result) bool {
 	}
 	stored := make(chan bool, 1)
 	f.take(ending{document: doc, stored: stored})
-	return <-stored
+	select {
+	case ok := <-stored:
+		return ok
+	case <-f.stopped: // it may have taken the ending in its last breath, or never
+		select {
+		case ok := <-stored:
+			return ok
+		default:
+			return false
+		}
+	}
 }
 
 // failureOf is the conclusion of a failure.
