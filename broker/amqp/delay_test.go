@@ -204,3 +204,23 @@ func TestALayoutThatWasDeletedIsMadeAgain(t *testing.T) {
 	}
 	send("second")
 }
+
+func TestALayoutDeletedWhileItsWaysAreNoLongerFreshIsMadeAgain(t *testing.T) {
+	r := testenv.RabbitMQ(t)
+	b, other := open(t, r.URL()), open(t, r.URL())
+	declareQueue(t, b, "q", nil)
+	in := consume(t, b, broker.Subscription{Queue: "q"})
+	for range 2 {
+		m := message("q", "late")
+		m.NotBefore = time.Now().Add(1200 * time.Millisecond)
+		publish(t, b, m)
+		in.next()
+		if err := other.Delete(t.Context(), delayTopology(quorumQueue)); err != nil {
+			t.Fatal(err)
+		}
+		w := b.ways
+		w.mu.Lock()
+		clear(w.seen) // as it is wayFresh later
+		w.mu.Unlock()
+	}
+}

@@ -151,11 +151,7 @@ func (w *ways) make(ctx context.Context, m *broker.Message, bindings []broker.Bi
 	if w.stands(key) { // by another sender, while we waited
 		return nil
 	}
-	if err := w.lay(ctx); err != nil {
-		return refusedDelay(m, err)
-	}
-	err := w.broker.control(ctx, false, func(ch *amqp091.Channel) error { return declare(ch, broker.Topology{Bindings: bindings}) })
-	if err != nil {
+	if err := w.bind(ctx, bindings); err != nil {
 		return refusedDelay(m, err)
 	}
 	w.mu.Lock()
@@ -165,6 +161,23 @@ func (w *ways) make(ctx context.Context, m *broker.Message, bindings []broker.Bi
 	}
 	w.seen[key] = time.Now()
 	return nil
+}
+
+// bind declares the layout, if that is not known to stand, and the bindings; once more if the broker then does not know
+// the layout after all, because somebody has deleted it.
+func (w *ways) bind(ctx context.Context, bindings []broker.Binding) error {
+	var err error
+	for range 2 {
+		if err = w.lay(ctx); err != nil {
+			return err
+		}
+		err = w.broker.control(ctx, false, func(ch *amqp091.Channel) error { return declare(ch, broker.Topology{Bindings: bindings}) })
+		if e := said(err); e == nil || e.Code != amqp091.NotFound || !mentions(e.Reason, delayDelivery) {
+			return err
+		}
+		w.lost()
+	}
+	return err
 }
 
 // lay declares the layout once. One that exists with queues of the other type, from another program's settings, serves as
