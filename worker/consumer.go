@@ -20,6 +20,8 @@ type consumer struct {
 	// epoch counts the connections this consumer has had: what was delivered under an earlier one is stale.
 	epoch atomic.Uint32
 
+	settled broker.Delivery // stands for every delivery of the queue that is settled; never changed
+
 	acked     recent
 	postponed recent // sent back until their ETA
 	held      held
@@ -35,7 +37,7 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 	if size == 0 {
 		size = recentMost
 	}
-	return &consumer{worker: w, queue: q,
+	return &consumer{worker: w, queue: q, settled: broker.Delivery{Queue: q.Name},
 		acked: recent{size: size}, postponed: recent{size: size},
 		held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
 }

@@ -49,9 +49,16 @@ func (r *run) ignored() bool {
 	return r.known.policy.IgnoreResult
 }
 
-// release lets go of the message behind a run that is settled: ten thousand may wait in their handlers. Its address and
-// what a next attempt carries on stay.
+// release lets go of the message behind a run that is settled: ten thousand may wait in their handlers. Its queue and what
+// a next attempt carries on stay; of a queue with dead letters everything does, for they are the message as it came.
 func (r *run) release() {
+	if r.consumer.queue.DeadLetter != "" {
+		return
+	}
 	r.task.Trim()
-	r.delivery.Headers, r.delivery.Body = nil, nil
+	if c := r.consumer; r.delivery.Queue == c.settled.Queue {
+		r.delivery = &c.settled
+		return
+	}
+	r.delivery.Headers, r.delivery.Body = nil, nil // a parked one: the queue it came from is not its consumer's
 }
