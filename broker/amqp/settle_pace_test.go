@@ -45,24 +45,24 @@ func TestAnAckAfterQuietLeavesAtOnceAndThoseBehindItTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, l := pacing(t, 400, 10)
 		ack(t, s, 1)
-		if l.frames != 1 {
-			t.Fatalf("%d frames for the first ack, want 1 at once", l.frames)
+		if frames, _ := l.state(); frames != 1 {
+			t.Fatalf("%d frames for the first ack, want 1 at once", frames)
 		}
 		for tag := uint64(2); tag <= 9; tag++ {
 			ack(t, s, tag)
 		}
-		if l.frames != 1 {
-			t.Fatalf("%d frames before the pace is over, want the first alone", l.frames)
+		if frames, _ := l.state(); frames != 1 {
+			t.Fatalf("%d frames before the pace is over, want the first alone", frames)
 		}
 		time.Sleep(pace)
 		synctest.Wait()
-		if l.frames != 2 || len(l.unsettled) != 1 {
-			t.Fatalf("%d frames, %v unsettled; want one more frame for all that gathered", l.frames, l.unsettled)
+		if frames, unsettled := l.state(); frames != 2 || len(unsettled) != 1 {
+			t.Fatalf("%d frames, %v unsettled; want one more frame for all that gathered", frames, unsettled)
 		}
 		time.Sleep(pace)
 		ack(t, s, 10)
-		if l.frames != 3 {
-			t.Fatalf("%d frames, want the ack after a quiet time at once", l.frames)
+		if frames, _ := l.state(); frames != 3 {
+			t.Fatalf("%d frames, want the ack after a quiet time at once", frames)
 		}
 	})
 }
@@ -72,20 +72,20 @@ func TestAcksDoNotWaitWhileTheBrokerMayRunOutOfWindow(t *testing.T) {
 		s, l := pacing(t, 80, 30)
 		ack(t, s, 1)
 		ack(t, s, 2, 3, 4, 5, 6, 7, 8, 9, 10)
-		if l.frames != 1 {
-			t.Fatalf("%d frames, want 1: nine of a window of 80 can wait", l.frames)
+		if frames, _ := l.state(); frames != 1 {
+			t.Fatalf("%d frames, want 1: nine of a window of 80 can wait", frames)
 		}
 		ack(t, s, 11)
-		if l.frames != 2 || len(l.unsettled) != 19 {
-			t.Fatalf("%d frames, %v unsettled; want an eighth of the window to leave at once", l.frames, l.unsettled)
+		if frames, unsettled := l.state(); frames != 2 || len(unsettled) != 19 {
+			t.Fatalf("%d frames, %v unsettled; want an eighth of the window to leave at once", frames, unsettled)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		s, l := pacing(t, 4, 3)
 		for tag := range uint64(3) {
 			ack(t, s, tag+1)
-			if l.frames != int(tag)+1 {
-				t.Fatalf("%d frames after %d acks of a window of 4, want each at once", l.frames, tag+1)
+			if frames, _ := l.state(); frames != int(tag)+1 {
+				t.Fatalf("%d frames after %d acks of a window of 4, want each at once", frames, tag+1)
 			}
 		}
 	})
@@ -100,8 +100,8 @@ func TestRejectsAndFlushesWaitForNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if len(l.unsettled) != 3 {
-			t.Fatalf("%v unsettled, want the reject to take the ack before it along", l.unsettled)
+		if _, unsettled := l.state(); len(unsettled) != 3 {
+			t.Fatalf("%v unsettled, want the reject to take the ack before it along", unsettled)
 		}
 		ack(t, s, 4)
 		flushed := make(chan error, 1)
@@ -110,8 +110,8 @@ func TestRejectsAndFlushesWaitForNothing(t *testing.T) {
 		s.t = &transport{err: errors.New("no socket here")}
 		go func() { flushed <- s.flush(ctx) }()
 		synctest.Wait()
-		if len(l.unsettled) != 2 {
-			t.Fatalf("%v unsettled, want the flush to take the ack along", l.unsettled)
+		if _, unsettled := l.state(); len(unsettled) != 2 {
+			t.Fatalf("%v unsettled, want the flush to take the ack along", unsettled)
 		}
 		<-flushed
 		if err := s.Ack(4); !errors.Is(err, broker.ErrSettled) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -11,9 +12,10 @@ import (
 	"github.com/umbel-go/umbel/broker"
 )
 
-// A ledger settles as RabbitMQ's channel does, and remembers how. It is used by the settling code alone.
+// A ledger settles as RabbitMQ's channel does, and remembers how.
 type ledger struct {
-	unsettled []uint64 // handed out, in order
+	mu        sync.Mutex // guards what follows, where a settler runs beside the test
+	unsettled []uint64   // handed out, in order
 	acked     map[uint64]bool
 	rejected  map[uint64]bool // with requeue or not
 	frames    int
@@ -22,7 +24,16 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{acked: map[uint64]bool{}, rejected: map[uint64]bool{}} }
 
+// state is how many frames came, and what is unsettled.
+func (l *ledger) state() (frames int, unsettled []uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.frames, slices.Clone(l.unsettled)
+}
+
 func (l *ledger) Ack(tag uint64, multiple bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.frames++
 	at := slices.Index(l.unsettled, tag)
 	if at < 0 {
@@ -42,6 +53,8 @@ func (l *ledger) Ack(tag uint64, multiple bool) error {
 }
 
 func (l *ledger) Reject(tag uint64, requeue bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.frames++
 	at := slices.Index(l.unsettled, tag)
 	if at < 0 {
