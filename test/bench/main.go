@@ -65,6 +65,9 @@ func parseFlags() (f flags, err error) {
 	if flag.NArg() > 0 {
 		return f, fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
+	if f.out != "" && (f.only != "" || f.profile != "" || f.quick) {
+		return f, fmt.Errorf("-o writes the page of the manual, which is for whole runs: leave out -only, -profile and -quick, or -o")
+	}
 	if f.quick {
 		f.rounds = 1
 		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency} {
