@@ -1,0 +1,127 @@
+package worker_test
+
+// What a handler does, or a result store, must not bring the worker down, hold up its stop, or harm other tasks.
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/protocol"
+	"github.com/umbel-go/umbel/worker"
+)
+
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text } // panics on nil
+
+type badJSON struct{}
+
+func (badJSON) MarshalJSON() ([]byte, error) { panic("no JSON today") }
+
+func TestHandlersCannotBringTheWorkerDown(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	tasks := map[string]*umbel.Task[struct{}, any]{
+		"a nil pointer as an error":      umbel.Register(app, "nil", func(context.Context, struct{}) (any, error) { var e *nilError; return nil, e }),
+		"a result whose encoding panics": umbel.Register(app, "json", func(context.Context, struct{}) (any, error) { return badJSON{}, nil }),
+		"runtime.Goexit":                 umbel.Register(app, "exit", func(context.Context, struct{}) (any, error) { runtime.Goexit(); return nil, nil }),
+	}
+	fine := umbel.Register(app, "fine", func(context.Context, struct{}) (any, error) { return 1, nil })
+	_, stop := start(t, app, worker.Config{Concurrency: 1})
+	for name, task := range tasks {
+		r, err := task.Send(deadline(t), struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var failed *umbel.TaskError
+		if _, err := r.Get(deadline(t)); !errors.As(err, &failed) {
+			t.Errorf("%s: %v, want a failure", name, err)
+		}
+		r, err = fine.Send(deadline(t), struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Get(deadline(t)); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHungTaskPastItsHardLimitDoesNotHoldUpTheStop(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	release := make(chan struct{})
+	hung := umbel.Register(app, "hung", func(context.Context, struct{}) (int, error) { <-release; return 0, nil }, umbel.TimeLimit(10*time.Millisecond))
+	_, stop := start(t, app, worker.Config{Concurrency: 1})
+	r, err := hung.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Get(deadline(t)); !errors.Is(err, umbel.ErrTimeLimit) {
+		t.Errorf("%v, want the time limit", err)
+	}
+	if err := stop(); err != nil { // would wait for ever
+		t.Error(err)
+	}
+	close(release)
+}
+
+func TestOneResultThatCannotBeStoredDoesNotHoldUpTheOthers(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	task := umbel.Register(app, "t", func(context.Context, int) (int, error) { return 1, nil })
+	picky := &pickyStore{refuse: "refused-id"}
+	picky.Backend, _ = app.Backend(deadline(t))
+	w, stop := start(t, app, worker.Config{Concurrency: 2})
+	worker.SetResults(w, picky)
+	if _, err := task.Send(deadline(t), 1, umbel.TaskID("refused-id")); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 5 {
+		r, err := task.Send(deadline(t), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Get(deadline(t)); err != nil {
+			t.Fatalf("beside a result that cannot be stored: %v", err)
+		}
+	}
+	picky.accept.Store(true)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if s, err := app.Result("refused-id").State(deadline(t)); err != nil || s != umbel.Success {
+		t.Errorf("once the store takes it: %v, %v", s, err)
+	}
+}
+
+// pickyStore refuses one document for a while.
+type pickyStore struct {
+	backend.Backend
+	refuse string
+	accept atomic.Bool
+}
+
+func (p *pickyStore) Store(ctx context.Context, docs []*protocol.Result) []error {
+	errs := make([]error, len(docs))
+	bad := false
+	for i, d := range docs {
+		if d.TaskID == p.refuse && !p.accept.Load() {
+			errs[i], bad = errors.New("not this one"), true
+			continue
+		}
+		if e := p.Backend.Store(ctx, []*protocol.Result{d}); e != nil {
+			errs[i], bad = e[0], true
+		}
+	}
+	if !bad {
+		return nil
+	}
+	return errs
+}
