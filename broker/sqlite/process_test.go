@@ -211,6 +211,26 @@ func (c *child) signal(s os.Signal) {
 	}
 }
 
+// stop stops the child and returns when it stands still: the signal alone only asks for it.
+func (c *child) stop() error {
+	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return err
+		case status.Stopped():
+			return nil
+		default:
+			return fmt.Errorf("the child has ended: %v", status)
+		}
+	}
+}
+
 // kill ends the child as a crash would and returns what it said last.
 func (c *child) kill() (rest []string) {
 	c.signal(syscall.SIGKILL)
@@ -457,13 +477,16 @@ func TestProcessThatHangsIsReplacedAndFindsOut(t *testing.T) {
 		if l := c.line(); l != "held x" {
 			t.Fatal(l)
 		}
-		c.signal(syscall.SIGSTOP)
-		// One that was stopped in the middle of a write keeps everybody out of the file: not what is tried here.
-		err := b.file.Write(t.Context(), func(*sqlitefile.Tx) error { return nil })
+		// Stopped while we write: it cannot be in the middle of a write of its own, which would keep everybody out.
+		err := b.file.Write(t.Context(), func(*sqlitefile.Tx) error { return c.stop() })
+		if err == nil {
+			// But it may be the next in turn, and keep everybody out as well: not what is tried here.
+			err = b.file.Write(t.Context(), func(*sqlitefile.Tx) error { return nil })
+		}
 		if err == nil {
 			break
 		}
-		if tries == 5 {
+		if tries == 10 {
 			t.Fatal(err)
 		}
 		c.kill()

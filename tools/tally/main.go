@@ -1,5 +1,6 @@
 // Command tally reads the output of go test -json and prints what a person wants of it: the output of tests that failed, a
-// line per package, and at the end how many tests passed, failed and were skipped. It exits with 1 when anything failed.
+// line per package, and at the end why tests were skipped, the failures once more, and how many tests passed, failed and
+// were skipped. It exits with 1 when anything failed.
 //
 //	go test -json ./... | tally
 package main
@@ -9,7 +10,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -47,7 +50,8 @@ func tally(r io.Reader, w io.Writer) (passed, failed, skipped int, err error) {
 	lines.Buffer(nil, 16<<20)
 	output := make(map[string][]string) // of what is still running, by package and test
 	broken := make(map[string]bool)     // packages with a test that failed
-	var skips []string
+	skips := make(map[string]int)       // by package and reason
+	var failures []failure
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Action == "" {
@@ -70,15 +74,17 @@ func tally(r io.Reader, w io.Writer) (passed, failed, skipped int, err error) {
 			passed++
 		case e.Test != "" && e.Action == "skip":
 			skipped++
-			skips = append(skips, e.Package+" "+e.Test+": "+reason(output[key]))
+			skips[e.Package+": "+reason(output[key])]++
 		case e.Test != "" && e.Action == "fail":
 			failed++
 			broken[e.Package] = true
 			fmt.Fprint(w, strings.Join(output[key], ""))
+			failures = append(failures, failure{e.Package + " " + e.Test, output[key]})
 		case e.Test == "" && (e.Action == "pass" || e.Action == "fail"):
 			if e.Action == "fail" {
 				if !broken[e.Package] {
 					failed++
+					failures = append(failures, failure{e.Package, output[key]})
 				}
 				fmt.Fprint(w, strings.Join(output[key], ""))
 			}
@@ -89,19 +95,42 @@ func tally(r io.Reader, w io.Writer) (passed, failed, skipped int, err error) {
 		}
 		delete(output, key)
 	}
-	slices.Sort(skips)
-	for _, s := range slices.Compact(skips) {
-		fmt.Fprintln(w, "skip ", s)
+	for _, s := range slices.Sorted(maps.Keys(skips)) {
+		fmt.Fprintf(w, "skip %5d  %s\n", skips[s], s)
+	}
+	for _, f := range failures {
+		f.recall(w)
 	}
 	return passed, failed, skipped, lines.Err()
 }
+
+// A failure is a test, or a package, that failed, and what it printed.
+type failure struct {
+	name   string
+	output []string
+}
+
+// maxRecall bounds the lines of a failure that are printed again at the end, where they are looked for.
+const maxRecall = 40
+
+func (f failure) recall(w io.Writer) {
+	fmt.Fprintf(w, "\nFAILED %s\n", f.name)
+	from := max(0, len(f.output)-maxRecall)
+	if from > 0 {
+		fmt.Fprintf(w, "    (%d lines above)\n", from)
+	}
+	fmt.Fprint(w, strings.Join(f.output[from:], ""))
+}
+
+// unique is what makes two skips for one reason look like two reasons.
+var unique = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // reason is what a skipped test said.
 func reason(output []string) string {
 	for _, line := range output {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "---") {
-			return line
+			return unique.ReplaceAllString(line, "…")
 		}
 	}
 	return "no reason given"

@@ -15,6 +15,10 @@ func TestTally(t *testing.T) {
 {"Action":"output","Package":"p","Test":"TestC","Output":"=== RUN TestC\n"}
 {"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:1: NOT TESTED: no server\n"}
 {"Action":"skip","Package":"p","Test":"TestC"}
+{"Action":"output","Package":"p","Test":"TestD","Output":"    d.go:1: nothing is kept for 0b7ca6f7-c296-4b3b-a5b3-be05e3f623ca\n"}
+{"Action":"skip","Package":"p","Test":"TestD"}
+{"Action":"output","Package":"p","Test":"TestE","Output":"    d.go:1: nothing is kept for ec17fe42-646e-4e77-bff2-beb0f0a51794\n"}
+{"Action":"skip","Package":"p","Test":"TestE"}
 {"Action":"fail","Package":"p","Elapsed":1.5}
 {"ImportPath":"q","Action":"build-output","Output":"q.go:1: undefined: x\n"}
 {"ImportPath":"q","Action":"build-fail"}
@@ -22,10 +26,11 @@ func TestTally(t *testing.T) {
 {"Action":"skip","Package":"empty"}
 not json
 `), &out)
-	if err != nil || passed != 1 || failed != 2 || skipped != 1 {
+	if err != nil || passed != 1 || failed != 2 || skipped != 3 {
 		t.Errorf("%d passed, %d failed, %d skipped: %v", passed, failed, skipped, err)
 	}
-	for _, want := range []string{"it broke", "undefined: x", "fail     1.5s  p\n", "skip  p TestC: c_test.go:1: NOT TESTED: no server", "not json"} {
+	for _, want := range []string{"it broke", "undefined: x", "fail     1.5s  p\n", "skip     1  p: c_test.go:1: NOT TESTED: no server\n",
+		"skip     2  p: d.go:1: nothing is kept for …\n", "FAILED p TestB\n    b_test.go:1: it broke\n", "FAILED q\n", "not json"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.String())
 		}
