@@ -47,7 +47,7 @@ func TestAnOwnRabbitMQKeepsDurableQueuesOverStopAndKill(t *testing.T) {
 
 func TestAnOwnPostgresKeepsItsRowsOverStopAndKill(t *testing.T) {
 	t.Parallel()
-	p := OwnPostgres(t, "fsync = on")
+	p := OwnPostgres(t)
 	p.Query("CREATE TABLE kept (id int)")
 	p.Query("INSERT INTO kept VALUES (7)")
 	for name, end := range map[string]func(){"Stop": p.Stop, "Kill": p.Kill} {

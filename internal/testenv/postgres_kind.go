@@ -19,7 +19,6 @@ port = %d
 unix_socket_directories = ''
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 max_connections = 200
 `
 
