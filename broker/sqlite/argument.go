@@ -1,11 +1,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/umbel-go/umbel/internal/envelope"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -123,7 +123,5 @@ func same(a, b any) bool {
 		y, ok := toInt(b)
 		return ok && x == y
 	}
-	x, errX := appendValue(nil, a, true, 0)
-	y, errY := appendValue(nil, b, true, 0)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+	return envelope.Same(a, b)
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 
 	"github.com/umbel-go/umbel/internal/sqlitefile"
@@ -30,12 +31,19 @@ func appendCargo(dst []byte, d *item) []byte {
 }
 
 func decodeCargo(b []byte) ([]*item, error) {
-	s := &scanner{rest: b}
 	var list []*item
-	for len(s.rest) > 0 && s.err == nil {
-		list = append(list, &item{id: s.varint(), rank: s.varint(), place: s.varint(), deliveries: s.varint(), expires: s.varint()})
+	for len(b) > 0 {
+		d := new(item)
+		for _, field := range []*int64{&d.id, &d.rank, &d.place, &d.deliveries, &d.expires} {
+			v, n := binary.Varint(b)
+			if n <= 0 {
+				return list, errors.New("a claim's cargo is damaged")
+			}
+			*field, b = v, b[n:]
+		}
+		list = append(list, d)
 	}
-	return list, s.err
+	return list, nil
 }
 
 func insertClaim(tx *sqlitefile.Tx, owner, queue int64, items []*item) (int64, error) {

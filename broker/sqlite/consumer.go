@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/envelope"
 )
 
 // phase is how far a consumer is in its life; it only goes up.
@@ -201,7 +202,7 @@ func (c *consumer) deliver() {
 
 func (c *consumer) deliverOne(s *session, h *held) {
 	d := &broker.Delivery{Queue: c.sub.Queue, Redelivered: h.deliveries > 0, Deliveries: int(h.deliveries), Tag: h.tag, Settler: s}
-	if err := decodeEnvelope(h.envelope, &d.Message); err != nil {
+	if err := envelope.Decode(h.envelope, &d.Message); err != nil {
 		c.b.log.Error("a stored message cannot be read and is dropped", "queue", c.sub.Queue, "message", h.id, "error", err)
 		s.Reject(h.tag, false)
 		return

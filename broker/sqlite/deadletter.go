@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/envelope"
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -32,7 +33,7 @@ func (b *Broker) bury(tx *sqlitefile.Tx, q *queue, d *item, reason string, now i
 			}
 		}
 		var m broker.Message
-		if err := decodeEnvelope(d.envelope, &m); err != nil {
+		if err := envelope.Decode(d.envelope, &m); err != nil {
 			b.log.Error("a dead message cannot be read and leaves no dead letter", "queue", q.name, "message", d.id, "error", err)
 		} else {
 			m.Body = d.body

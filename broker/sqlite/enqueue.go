@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/envelope"
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 )
 
@@ -34,7 +35,7 @@ func newParcel(m *broker.Message) (parcel, error) {
 		p.ttl = min(ms, maxMillis)
 	}
 	var err error
-	p.envelope, err = encodeEnvelope(m)
+	p.envelope, err = envelope.Encode(m)
 	return p, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/envelope"
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 )
 
@@ -86,11 +87,11 @@ func readDelayed(tx *sqlitefile.Tx, limit int) (all []delayed, more bool, err er
 			return all, true, nil
 		}
 		var d delayed
-		var envelope []byte
-		if err := rows.Scan(&d.id, &d.at, &d.Queue, &envelope, &d.Body); err != nil {
+		var header []byte
+		if err := rows.Scan(&d.id, &d.at, &d.Queue, &header, &d.Body); err != nil {
 			return nil, false, err
 		}
-		if err := decodeEnvelope(envelope, &d.Message); err != nil {
+		if err := envelope.Decode(header, &d.Message); err != nil {
 			return nil, false, fmt.Errorf("delayed message %d: %w", d.id, err)
 		}
 		d.Due = time.UnixMilli(d.at).UTC()

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 
+	"github.com/umbel-go/umbel/internal/envelope"
 	"github.com/umbel-go/umbel/internal/routing"
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 	"github.com/umbel-go/umbel/protocol"
@@ -164,14 +165,12 @@ func encodeArguments(t protocol.Table) ([]byte, error) {
 	if len(t) == 0 {
 		return nil, nil
 	}
-	return appendTable(nil, t, true, 0)
+	return envelope.AppendTable(nil, t)
 }
 
 func decodeArguments(b []byte) (protocol.Table, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	s := &scanner{rest: b}
-	t := s.table(0)
-	return t, s.err
+	return envelope.ReadTable(b)
 }

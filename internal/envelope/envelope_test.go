@@ -1,9 +1,7 @@
-package sqlite
+package envelope
 
 import (
-	"bytes"
 	"math"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +36,7 @@ func table(depth int) *rapid.Generator[protocol.Table] {
 	return rapid.MapOfN(rapid.String(), value(depth), 0, 5)
 }
 
-func TestEnvelopesSurviveTheFile(t *testing.T) {
+func TestEnvelopesAreReadAsTheyWereWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.String()
 		m := broker.Message{Exchange: text.Draw(t, "exchange"), RoutingKey: text.Draw(t, "key"), Envelope: protocol.Envelope{
@@ -55,12 +53,12 @@ func TestEnvelopesSurviveTheFile(t *testing.T) {
 		if rapid.Bool().Draw(t, "has time") {
 			m.Properties.Timestamp = time.Unix(rapid.Int64Range(0, 1<<35).Draw(t, "timestamp"), 0).UTC()
 		}
-		b, err := encodeEnvelope(&m)
+		b, err := Encode(&m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got broker.Message
-		if err := decodeEnvelope(b, &got); err != nil {
+		if err := Decode(b, &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(m, got, cmpopts.EquateEmpty()); diff != "" {
@@ -68,7 +66,7 @@ func TestEnvelopesSurviveTheFile(t *testing.T) {
 		}
 		for n := range b { // what is cut off is an error, never a panic or another message
 			var cut broker.Message
-			if err := decodeEnvelope(b[:n], &cut); err == nil {
+			if err := Decode(b[:n], &cut); err == nil {
 				t.Errorf("%d of %d bytes were read as a whole envelope", n, len(b))
 			}
 		}
@@ -85,97 +83,37 @@ func TestHeadersThatCannotBeKeptAreRefused(t *testing.T) {
 		list = []any{list}
 	}
 	for what, v := range map[string]any{"a channel": make(chan int), "a struct": struct{}{}, "an uint64": uint64(1), "depth": deep, "deep lists": list} {
-		_, err := encodeEnvelope(&broker.Message{Envelope: protocol.Envelope{Headers: protocol.Table{"h": v}}})
+		_, err := Encode(&broker.Message{Envelope: protocol.Envelope{Headers: protocol.Table{"h": v}}})
 		if err == nil || !strings.Contains(err.Error(), `field "h"`) {
 			t.Errorf("%s: %v, want an error that names the field", what, err)
 		}
 	}
 }
 
-func TestCargoSurvivesTheFile(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var want []*item
-		var b []byte
-		for range rapid.IntRange(0, 20).Draw(t, "n") {
-			d := &item{id: rapid.Int64().Draw(t, "id"), rank: -rapid.Int64Range(0, 255).Draw(t, "rank"), place: rapid.Int64().Draw(t, "place"),
-				deliveries: rapid.Int64Range(0, 99).Draw(t, "deliveries"), expires: rapid.Int64().Draw(t, "expires")}
-			want = append(want, d)
-			b = appendCargo(b, d)
-		}
-		got, err := decodeCargo(b)
-		if err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%d items came back as %d, %v", len(want), len(got), err)
-		}
-	})
-}
-
 func FuzzEnvelope(f *testing.F) {
-	m := task("celery")
+	m := &broker.Message{RoutingKey: "celery", Envelope: protocol.Envelope{Headers: protocol.Table{}}}
 	m.Headers["nested"] = []any{protocol.Table{"time": time.Unix(1, 0)}, []byte("x"), 1.5}
-	b, err := encodeEnvelope(m)
+	b, err := Encode(m)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Add([]byte{envelopeVersion})
+	f.Add([]byte{version})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m broker.Message
-		if decodeEnvelope(b, &m) != nil {
+		if Decode(b, &m) != nil {
 			return
 		}
-		again, err := encodeEnvelope(&m)
+		again, err := Encode(&m)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
 		var twice broker.Message
-		if err := decodeEnvelope(again, &twice); err != nil {
+		if err := Decode(again, &twice); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(m, twice, cmpopts.EquateEmpty(), cmpopts.EquateNaNs()); diff != "" {
 			t.Error(diff)
 		}
 	})
-}
-
-func FuzzCargo(f *testing.F) {
-	f.Add(appendCargo(nil, &item{id: 1, rank: -5, place: 2, deliveries: 3, expires: 4}))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		items, err := decodeCargo(b)
-		if err != nil {
-			return
-		}
-		var again []byte
-		for _, d := range items {
-			again = appendCargo(again, d)
-		}
-		twice, err := decodeCargo(again)
-		if err != nil || !reflect.DeepEqual(items, twice) {
-			t.Errorf("%v, %v", twice, err)
-		}
-	})
-}
-
-func TestArgumentsCompareByValueNotWidth(t *testing.T) {
-	a := protocol.Table{"x-max-priority": int32(10), "x-queue-mode": "lazy"}
-	if d := differ(a, protocol.Table{"x-max-priority": int64(10), "x-queue-mode": "lazy"}); d != "" {
-		t.Error(d)
-	}
-	for want, b := range map[string]protocol.Table{
-		"x-max-priority is 10, declared as 5":    {"x-max-priority": int32(5), "x-queue-mode": "lazy"},
-		"x-queue-mode is lazy, declared without": {"x-max-priority": int32(10)},
-		"x-expires is not set, declared as 7":    {"x-max-priority": int32(10), "x-queue-mode": "lazy", "x-expires": int32(7)},
-	} {
-		if d := differ(a, b); !strings.Contains(d, want) {
-			t.Errorf("%q does not say %q", d, want)
-		}
-	}
-	first, err := encodeArguments(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		if b, _ := encodeArguments(a); !bytes.Equal(b, first) {
-			t.Fatal("equal arguments are written differently")
-		}
-	}
 }

@@ -1,4 +1,5 @@
-package sqlite
+// Package envelope writes messages and field tables as bytes, every type kept: for files and for pipes between processes.
+package envelope
 
 import (
 	"encoding/binary"
@@ -8,8 +9,8 @@ import (
 	"github.com/umbel-go/umbel/protocol"
 )
 
-// envelopeVersion begins every stored envelope.
-const envelopeVersion byte = 1
+// version begins every written envelope.
+const version byte = 1
 
 // Presence bits of the properties that are rarely set.
 const (
@@ -25,8 +26,8 @@ const (
 	hasHeaders
 )
 
-// encodeEnvelope writes the address, properties and headers of a message: all of it but the body.
-func encodeEnvelope(m *broker.Message) ([]byte, error) {
+// Encode writes the address, properties and headers of a message: all of it but the body.
+func Encode(m *broker.Message) ([]byte, error) {
 	p := &m.Properties
 	flags := uint64(0)
 	set := func(bit uint64, yes bool) {
@@ -46,7 +47,7 @@ func encodeEnvelope(m *broker.Message) ([]byte, error) {
 	set(hasHeaders, m.Headers != nil)
 
 	dst := make([]byte, 0, 512)
-	dst = append(dst, envelopeVersion)
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, flags)
 	dst = appendString(dst, m.Exchange)
 	dst = appendString(dst, m.RoutingKey)
@@ -72,10 +73,10 @@ func encodeEnvelope(m *broker.Message) ([]byte, error) {
 	return dst, nil
 }
 
-// decodeEnvelope reads what encodeEnvelope wrote.
-func decodeEnvelope(b []byte, m *broker.Message) error {
+// Decode reads what Encode wrote.
+func Decode(b []byte, m *broker.Message) error {
 	s := &scanner{rest: b}
-	if v := s.byte(); s.err == nil && v != envelopeVersion {
+	if v := s.byte(); s.err == nil && v != version {
 		return fmt.Errorf("stored message has version %d: a newer program wrote it", v)
 	}
 	flags := s.uvarint()

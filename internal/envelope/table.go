@@ -1,9 +1,10 @@
-// Field tables as bytes, for the envelope column. AMQP's own encoding would do, but its decoders live in its client
-// libraries; this one keeps every type that protocol.Table may hold, and nothing else.
+package envelope
 
-package sqlite
+// Field tables as bytes. AMQP's own encoding would do, but its decoders live in its client libraries; this one keeps every
+// type that protocol.Table may hold, and nothing else.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,6 +44,26 @@ func appendString(dst []byte, s string) []byte {
 func appendTime(dst []byte, t time.Time) []byte {
 	dst = binary.AppendVarint(dst, t.Unix())
 	return binary.AppendUvarint(dst, uint64(t.Nanosecond()))
+}
+
+// AppendTable writes a table. Equal tables are equal bytes.
+func AppendTable(dst []byte, t protocol.Table) ([]byte, error) { return appendTable(dst, t, true, 0) }
+
+// ReadTable reads what AppendTable wrote.
+func ReadTable(b []byte) (protocol.Table, error) {
+	s := &scanner{rest: b}
+	t := s.table(0)
+	if s.err == nil && len(s.rest) > 0 {
+		s.fail()
+	}
+	return t, s.err
+}
+
+// Same reports whether two values of tables are equal, type included.
+func Same(a, b any) bool {
+	x, errX := appendValue(nil, a, true, 0)
+	y, errY := appendValue(nil, b, true, 0)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // appendTable writes a table; sorted makes equal tables equal bytes.
