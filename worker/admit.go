@@ -152,7 +152,7 @@ func (w *Worker) settle(d *broker.Delivery, how settlement) bool {
 		err = d.Ack()
 	case settleReject:
 		err = d.Reject(false)
-	case settleRequeue:
+	case settleRequeue, settleReturn:
 		err = d.Reject(true)
 	}
 	if err == nil {
@@ -171,5 +171,6 @@ const (
 	settleNothing settlement = iota // settled before
 	settleAck
 	settleReject  // dropped, or to the queue's dead-letter exchange
-	settleRequeue // back to its queue
+	settleRequeue // back to its queue, as if it had not been started
+	settleReturn  // back to its queue, this start counted (poison.go)
 )

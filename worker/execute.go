@@ -2,7 +2,7 @@ package worker
 
 // Execution: a slot runs one task.
 //
-//	stale? expired? poison? → decode body → ack, if early → STARTED → middleware and handler, under its limits → finish
+//	stale? expired? poison? → decode body → a seat → ack, if early → STARTED → middleware and handler, under its limits → finish
 //
 // Owner: the pool's goroutine.
 
@@ -30,6 +30,11 @@ func (w *Worker) execute(r *run) {
 		w.refuse(r.delivery, err)
 		return
 	}
+	if r.seat, err = w.seats.take(w.base); err != nil {
+		w.giveBack(r.delivery)
+		return
+	}
+	defer r.seat.leave()
 	if !r.known.policy.AcksLate {
 		if err := r.delivery.Ack(); err != nil {
 			if errors.Is(err, broker.ErrStale) {
@@ -60,10 +65,14 @@ func (w *Worker) execute(r *run) {
 			w.finish(r, body, &umbel.Outcome{State: umbel.Failure, Err: errGoexit})
 		}
 	}()
-	o, taken := w.runLimited(r, body)
+	o, lost, taken := w.runLimited(r, body)
 	ended = true
 	w.stats.active.Add(-1)
-	if taken {
+	switch {
+	case !taken:
+	case lost != nil:
+		w.lost(r, lost)
+	default:
 		w.finish(r, body, &o)
 	}
 }
@@ -93,7 +102,7 @@ func (w *Worker) succeededBefore(r *run) bool {
 
 // runLimited runs the handler under its time limits. taken is false when the hard limit came first and has ended the task
 // in the handler's stead.
-func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken bool) {
+func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, lost *death, taken bool) {
 	ctx, cancel := context.WithCancelCause(w.base)
 	defer cancel(nil)
 	soft, hard := w.limits(r)
@@ -106,11 +115,11 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 		defer t.Stop()
 	}
 	if hard <= 0 {
-		o = w.app.Execute(ctx, r.known.def, r.request, body)
+		o, lost = r.seat.run(ctx, r, body)
 		r.ended.Store(true)
-		return o, true
+		return o, lost, true
 	}
-	r.writtenOff = make(chan struct{})
+	r.expelled = make(chan struct{})
 	w.timeouts.Add(1)
 	t := time.AfterFunc(hard, func() {
 		defer w.timeouts.Done()
@@ -124,12 +133,12 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, taken
 			w.timeouts.Done()
 		}
 	}()
-	o = w.app.Execute(ctx, r.known.def, r.request, body)
+	o, lost = r.seat.run(ctx, r, body)
 	if r.ended.CompareAndSwap(false, true) {
-		return o, true
+		return o, lost, true
 	}
-	<-r.writtenOff // the slot must know that it is no longer wanted
-	return o, false
+	<-r.expelled // the slot must know whether it is wanted still
+	return o, lost, false
 }
 
 var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
@@ -146,13 +155,11 @@ func (w *Worker) limits(r *run) (soft, hard time.Duration) {
 	return soft, hard
 }
 
-// timeout ends a task past its hard limit. A goroutine cannot be killed: its slot is written off and another takes its
-// place, and the handler is reported with its stack.
+// timeout ends a task past its hard limit.
 func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
-	w.pool.writeOff(r.slot)
-	close(r.writtenOff)
-	w.log.Error("hard time limit exceeded; its goroutine cannot be killed and is left to itself, another takes its slot",
-		"task", r.request.DisplayName(), "id", r.task.ID, "limit", limit, "stack", r.slot.stack())
+	what, details := r.seat.expel(r)
+	close(r.expelled)
+	w.log.Error("hard time limit exceeded; "+what, append(details, "task", r.request.DisplayName(), "id", r.task.ID, "limit", limit)...)
 	exc := namedException("billiard.exceptions", "TimeLimitExceeded", limit.Seconds())
 	w.stats.failed.Add(1)
 	how := settleAck
@@ -163,7 +170,7 @@ func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 }
 
 func (w *Worker) storeStarted(r *run) {
-	meta := map[string]any{"pid": pid, "hostname": w.node}
+	meta := map[string]any{"pid": r.seat.pid(), "hostname": w.node}
 	doc := r.request.Document(umbel.Started, codec.Of(meta), w.settings.ResultExtended)
 	if errs := w.results.Store(w.base, []*protocol.Result{doc}); errs != nil {
 		w.log.Warn("cannot store state STARTED", "id", r.task.ID, "error", errs[0])

@@ -75,13 +75,13 @@ func (w *Worker) settleRun(r *run, how settlement) {
 		switch {
 		case !ok:
 			w.settle(second.delivery, how)
-		case how == settleRequeue: // the task is to come again, once
+		case how == settleRequeue || how == settleReturn: // the task is to come again, once
 			w.settle(second.delivery, settleAck)
 		default:
 			w.ackAgain(second)
 		}
 	}
-	if how == settleRequeue {
+	if how == settleRequeue || how == settleReturn {
 		w.twins.forget(r.task.ID)
 	}
 	if how != settleAck {

@@ -235,6 +235,8 @@ func (p *parking) leave(d *broker.Delivery, how settlement) bool {
 		if n := startsOf(d) - 1; n > 0 {
 			m.Headers[headerStarts] = int64(n)
 		}
+	case settleReturn:
+		m.Headers[headerStarts] = int64(startsOf(d))
 	case settleReject:
 		// Rejected from its own queue, the message goes wherever the queue sends its dead letters, by argument or policy.
 		m.Headers[headerReject], m.Headers[headerStarts] = true, int64(startsOf(d))

@@ -106,6 +106,7 @@ func (w *Worker) shutdown() error {
 		_ = c.sub.Flush(ctx) // a lost connection has given them back already
 	}
 	errs = append(errs, w.drain())
+	w.seats.close()
 	w.timeouts.Wait() // each ends within a moment
 	w.aside.Wait()    // ends with the cold stage at the latest
 	w.finisher.close()
@@ -136,9 +137,14 @@ func (w *Worker) drain() error {
 	case <-done:
 		return nil
 	case <-time.After(w.ColdGrace):
-		return fmt.Errorf("worker: left running after a cold shutdown, not having returned within %v of their context's end: %s",
-			w.ColdGrace, names(w.pool.running()))
 	}
+	if w.seats.clear() {
+		w.log.Warn("worker: killed tasks that did not return after a cold shutdown", "tasks", names(w.pool.running()))
+		<-done
+		return nil
+	}
+	return fmt.Errorf("worker: left running after a cold shutdown, not having returned within %v of their context's end: %s",
+		w.ColdGrace, names(w.pool.running()))
 }
 
 // names lists tasks for people, the first ten of them.

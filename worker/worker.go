@@ -28,6 +28,7 @@ type Worker struct {
 
 	consumers []*consumer
 	pool      *pool
+	seats     seats
 	delay     *delay
 	postponer *postponer
 	finisher  *finisher
@@ -77,6 +78,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	w.seats = &ownSeats{worker: w}
 	w.pool = newPool(w.Concurrency, w.execute)
 	w.delay = newDelay(w.due)
 	w.postponer = newPostponer(w)
