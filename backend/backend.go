@@ -21,11 +21,25 @@ var ErrNotFound = errors.New("no result is stored for this task id")
 // ErrUnsupported: this kind of backend cannot do that (rpc:// stores nothing).
 var ErrUnsupported = errors.New("not supported by this result backend")
 
+// ErrUnstorable: the store does not take this document, now or later: it is too large, cannot be encoded, or has an id that
+// the store cannot hold. Every other error of Store may pass by itself or once an operator has mended what it names.
+var ErrUnstorable = errors.New("the result store can never take this document")
+
+// Unstorable marks err as ErrUnstorable and leaves its words as they are. Drivers call it.
+func Unstorable(err error) error { return &unstorableError{err} }
+
+type unstorableError struct{ err error }
+
+func (e *unstorableError) Error() string        { return e.err.Error() }
+func (e *unstorableError) Unwrap() error        { return e.err }
+func (e *unstorableError) Is(target error) bool { return target == ErrUnstorable }
+
 // A Backend keeps result documents. All methods may be called from many goroutines.
 type Backend interface {
 	// Store writes documents in order, in as few round trips as the store allows, and returns when they are as durable
 	// as the store makes them. A stored SUCCESS is never overwritten: such a write is dropped, which is no error.
-	// It returns nil when all went well, else a slice as long as docs with each one's error.
+	// It returns nil when all went well, else a slice as long as docs with each one's error. A document that can never be
+	// stored is ErrUnstorable and harms no other of its batch.
 	Store(ctx context.Context, docs []*protocol.Result) []error
 
 	// Get reads one document. ErrNotFound when there is none.

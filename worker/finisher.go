@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -28,7 +29,8 @@ type ending struct {
 	run      *run             // nil: it never was a task
 	document *protocol.Result // nil: none to store
 	how      settlement
-	stored   chan bool // cap 1; not nil: told whether it was stored, in place of a settlement
+	replaced bool                  // the document stands for one that the store will never take
+	stored   chan *protocol.Result // cap 1; not nil: told what was stored, nil for nothing, in place of a settlement
 }
 
 const (
@@ -76,14 +78,14 @@ func (f *finisher) take(e ending) {
 func (f *finisher) lost(e ending) {
 	f.worker.log.Error("result is lost: the task ended after its worker had stopped", "id", e.document.TaskID, "state", e.document.Status)
 	if e.stored != nil {
-		e.stored <- false
+		e.stored <- nil
 	}
 }
 
 // settle settles an ending's delivery.
 func (f *finisher) settle(e ending) {
 	if e.stored != nil {
-		e.stored <- true
+		e.stored <- e.document
 		return
 	}
 	if e.run != nil {
@@ -171,6 +173,7 @@ func (f *finisher) rest(batch []ending) []ending {
 
 // write stores a batch, settles what was stored and returns what is to be tried again.
 func (f *finisher) write(batch []ending) (again []ending) {
+	var replaced []ending
 	w := f.worker
 	docs := make([]*protocol.Result, len(batch))
 	for i, e := range batch {
@@ -186,11 +189,9 @@ func (f *finisher) write(batch []ending) (again []ending) {
 		switch {
 		case errs == nil || errs[i] == nil:
 			f.settle(e)
-		case permanent(errs[i]):
-			w.log.Error("result cannot be stored, ever", "id", e.document.TaskID, "state", e.document.Status, "error", errs[i])
-			if doc := unstorable(e.document, errs[i]); doc != nil {
-				e.document = doc
-				again = append(again, e)
+		case errors.Is(errs[i], backend.ErrUnstorable):
+			if f.replace(&e, errs[i]) {
+				replaced = append(replaced, e)
 			} else {
 				f.settle(e)
 			}
@@ -201,6 +202,9 @@ func (f *finisher) write(batch []ending) (again []ending) {
 	}
 	if first != nil {
 		w.log.Error("cannot store results; they are tried again", "results", len(again), "error", first)
+	}
+	if len(replaced) > 0 { // which happens once to each
+		again = append(again, f.write(replaced)...)
 	}
 	return again
 }
@@ -216,7 +220,7 @@ const storeWait = 30 * time.Second
 func (f *finisher) abandon(batch []ending) {
 	for _, e := range batch {
 		if e.stored != nil {
-			e.stored <- false // whose run is then given back
+			e.stored <- nil // whose run is then given back
 			continue
 		}
 		if e.how == settleNothing {
@@ -229,21 +233,28 @@ func (f *finisher) abandon(batch []ending) {
 	}
 }
 
-// permanent reports an error that a later attempt would meet again.
-func permanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
-}
-
-// unstorable is what is stored in place of a document that the store will not take; nil when that was it already.
-func unstorable(doc *protocol.Result, err error) *protocol.Result {
-	if doc.Status == umbel.Failure {
-		return nil
+// replace puts a short FAILURE that says why in the place of a document that the store will never take: every task ends,
+// also for those who wait for it. It returns false where nothing is left to try: the store refused that as well, or the
+// state is one that another will follow.
+func (f *finisher) replace(e *ending, err error) bool {
+	doc := e.document
+	f.worker.log.Error("result cannot be stored, ever", "id", doc.TaskID, "state", doc.Status, "error", err)
+	if e.replaced || !doc.Status.Ready() {
+		return false
+	}
+	out := *doc
+	out.Extended, out.Children, out.StampedHeaders, out.Stamps, out.Extra = nil, nil, nil, nil, nil
+	out.Traceback, out.HasTraceback = "", false
+	if doc.Status == umbel.Success {
+		out.Status = umbel.Failure
+		if e.run != nil && e.how == settleAck {
+			e.how = f.worker.failureSettlement(e.run)
+		}
 	}
 	exc := namedException("kombu.exceptions", "EncodeError", "the result could not be stored: "+err.Error())
-	out := *doc
-	out.Status, out.Result, out.Extended = umbel.Failure, exc.Value(), nil
-	return &out
+	out.Result = exc.Value()
+	e.document, e.replaced = &out, true
+	return true
 }
 
 // close writes what is left and returns. Nobody may call end afterwards.

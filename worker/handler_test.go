@@ -3,9 +3,11 @@ package worker_test
 // What a handler does, or a result store, must not bring the worker down, hold up its stop, or harm other tasks.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,6 +101,56 @@ func TestOneResultThatCannotBeStoredDoesNotHoldUpTheOthers(t *testing.T) {
 	if s, err := app.Result("refused-id").State(deadline(t)); err != nil || s != umbel.Success {
 		t.Errorf("once the store takes it: %v, %v", s, err)
 	}
+}
+
+func TestAResultThatCanNeverBeStoredEndsAsAFailureThatSaysWhy(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	numbers(app)
+	task := umbel.Register(app, "t", func(context.Context, int) (string, error) { return "large", nil })
+	failing := umbel.Register(app, "failing", func(context.Context, struct{}) (int, error) { return 0, errors.New("a large error") })
+	full := &fullStore{}
+	full.Backend, _ = app.Backend(deadline(t))
+	w, _ := start(t, app, worker.Config{Concurrency: 2})
+	worker.SetResults(w, full)
+	var fault *umbel.TaskError
+	r, err := task.Send(deadline(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Get(deadline(t)); !errors.As(err, &fault) || fault.Type != "EncodeError" || !strings.Contains(fault.Message, "no room for it, ever") {
+		t.Errorf("a value that cannot be stored: %v", err)
+	}
+	f, err := failing.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Get(deadline(t)); !errors.As(err, &fault) || fault.Type != "EncodeError" {
+		t.Errorf("an error that cannot be stored: %v", err)
+	}
+	c, err := umbel.Chord(umbel.Group(task.S(2), task.S(3)), app.Signature("list", nil)).Send(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(deadline(t), nil); !errors.As(err, &fault) || fault.Type != "ChordError" || !strings.Contains(fault.Message, "EncodeError") {
+		t.Errorf("a chord one of whose parts cannot be stored: %v", err)
+	}
+}
+
+// fullStore never takes a document with the word large in it.
+type fullStore struct{ backend.Backend }
+
+func (f *fullStore) Store(ctx context.Context, docs []*protocol.Result) []error {
+	errs := make([]error, len(docs))
+	for i, d := range docs {
+		if text, _ := d.Result.AppendJSON(nil); bytes.Contains(text, []byte("large")) {
+			errs[i] = backend.Unstorable(errors.New("no room for it, ever"))
+			continue
+		}
+		if e := f.Backend.Store(ctx, []*protocol.Result{d}); e != nil {
+			errs[i] = e[0]
+		}
+	}
+	return errs
 }
 
 // pickyStore refuses one document for a while.

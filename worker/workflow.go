@@ -38,15 +38,21 @@ func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclu
 		w.finisher.end(r, doc, how)
 		return
 	}
-	if !w.finisher.store(doc) {
+	stored, ok := w.finisher.store(doc)
+	if !ok {
 		w.giveUp(r)
 		return
+	}
+	if stored != doc && c.exception == nil { // the store would never take its value
+		if exc, err := protocol.DecodeException(stored.Result); err == nil {
+			c, how = failureOf(exc, ""), w.failureSettlement(r)
+		}
 	}
 	value := c.value
 	if c.exception != nil {
 		value = c.exception.Value()
 	}
-	ok := w.persist(r, "complete its part of a chord", func(ctx context.Context) error {
+	ok = w.persist(r, "complete its part of a chord", func(ctx context.Context) error {
 		return w.app.JoinChord(ctx, r.request, &body.Embed, c.state, value)
 	})
 	if ok && c.exception != nil {
@@ -134,24 +140,23 @@ func (w *Worker) giveUp(r *run) {
 	w.settleRun(r, settleRequeue)
 }
 
-// store stores a document and returns when it is, or reports false when the worker had to leave before.
-func (f *finisher) store(doc *protocol.Result) bool {
+// store stores a document and returns what is stored when it is: the document, or what stands for it when the store can
+// never take it. ok is false when the worker had to leave before.
+func (f *finisher) store(doc *protocol.Result) (stored *protocol.Result, ok bool) {
 	if doc == nil || f.worker.results == nil {
-		return true
+		return doc, true
 	}
-	stored := make(chan bool, 1)
-	f.take(ending{document: doc, stored: stored})
+	told := make(chan *protocol.Result, 1)
+	f.take(ending{document: doc, stored: told})
 	select {
-	case ok := <-stored:
-		return ok
+	case stored = <-told:
 	case <-f.stopped: // it may have taken the ending in its last breath, or never
 		select {
-		case ok := <-stored:
-			return ok
+		case stored = <-told:
 		default:
-			return false
 		}
 	}
+	return stored, stored != nil
 }
 
 // failureOf is the conclusion of a failure.
@@ -174,7 +179,7 @@ func (w *Worker) refuseRun(d *broker.Delivery, t *protocol.Task, doc *protocol.R
 	}
 	w.aside.Go(func() {
 		r := &run{delivery: d, task: t, request: umbel.NewRequest(t, nil)}
-		if !w.finisher.store(doc) {
+		if _, ok := w.finisher.store(doc); !ok {
 			w.settle(d, settleRequeue)
 			return
 		}

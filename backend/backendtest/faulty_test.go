@@ -3,6 +3,7 @@ package backendtest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -121,6 +122,28 @@ var faults = map[string]fault{
 		f.store = func(ctx context.Context, docs []*protocol.Result) []error {
 			f.Backend.Store(ctx, docs)
 			return make([]error, len(docs))
+		}
+	}},
+	"does not say what can never be stored": {"contract/store/a_document_that_can_never", func(f *faulty) {
+		f.store = func(ctx context.Context, docs []*protocol.Result) []error {
+			errs := f.Backend.Store(ctx, docs)
+			for i, err := range errs {
+				if err != nil {
+					errs[i] = errors.New(err.Error())
+				}
+			}
+			return errs
+		}
+	}},
+	"calls every error final": {"contract/store/an_error_that_may_pass", func(f *faulty) {
+		f.store = func(ctx context.Context, docs []*protocol.Result) []error {
+			errs := f.Backend.Store(ctx, docs)
+			for i, err := range errs {
+				if err != nil {
+					errs[i] = backend.Unstorable(err)
+				}
+			}
+			return errs
 		}
 	}},
 	"knows unknown ids": {"contract/read/an_unknown_id", func(f *faulty) {

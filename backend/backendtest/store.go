@@ -1,6 +1,8 @@
 package backendtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -82,6 +84,33 @@ var storeTests = []namedTest{
 		h.wantSame(h.get("done"), want)
 		h.wantSame(h.get("x"), h.doc("x", protocol.Failure, "x"))
 		h.wantSame(h.get("y"), h.doc("y", protocol.Success, "y"))
+	}},
+	{"a document that can never be stored says so and harms no other", func(h *harness) {
+		x, y := h.doc("x", protocol.Success, "x"), h.doc("y", protocol.Failure, "y")
+		bad := h.doc("bad", protocol.Success, make(chan int))
+		errs := h.Store(h.ctx, []*protocol.Result{x, bad, y})
+		if len(errs) != 3 || errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], backend.ErrUnstorable) {
+			h.Fatalf("Store: %v, want ErrUnstorable for the second of three and nothing else", errs)
+		}
+		h.wantSame(h.get("x"), x)
+		h.wantSame(h.get("y"), y)
+		h.wantAbsent("bad")
+		h.store(h.doc("bad", protocol.Failure, "what stands for it"))
+		h.wantSame(h.get("bad"), h.doc("bad", protocol.Failure, "what stands for it"))
+	}},
+	{"an error that may pass is not ErrUnstorable", func(h *harness) {
+		ctx, cancel := context.WithCancel(h.ctx)
+		cancel()
+		for _, err := range h.Store(ctx, []*protocol.Result{h.doc("a", protocol.Success, 1), h.doc("b", protocol.Success, 2)}) {
+			if errors.Is(err, backend.ErrUnstorable) {
+				h.Errorf("Store with a cancelled context: %v is ErrUnstorable", err)
+			}
+		}
+		h.close()
+		errs := h.Store(h.ctx, []*protocol.Result{h.doc("c", protocol.Success, 1)})
+		if len(errs) != 1 || errs[0] == nil || errors.Is(errs[0], backend.ErrUnstorable) {
+			h.Errorf("Store after Close: %v, want one error that is not ErrUnstorable", errs)
+		}
 	}},
 	{"SUCCESS is never overwritten by those who write at the same time", func(h *harness) { concurrentSuccess(h, h.Backend) }},
 	{"64 goroutines store and read their own", func(h *harness) {

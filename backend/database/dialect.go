@@ -19,7 +19,8 @@ type row struct {
 // A dialect is one kind of SQL database. It knows nothing of documents but their id and whether they are a SUCCESS.
 // All methods may be called from many goroutines, except follow and changes.
 type dialect interface {
-	// write stores rows in order, in one transaction or none, leaving a SUCCESS as it is, and lets every process know.
+	// write stores rows in order, in one transaction or none, leaving a SUCCESS as it is, and lets every process know. It is
+	// backend.ErrUnstorable when one of the rows can never be written.
 	write(ctx context.Context, rows []row) error
 
 	// read calls each with the rows of ids that are there and have not expired.

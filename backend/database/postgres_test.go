@@ -2,8 +2,10 @@ package database
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -184,6 +186,21 @@ func TestTextThatPostgreSQLCannotHoldHarmsNobodyElse(t *testing.T) {
 	found, err := b.GetMany(t.Context(), []string{"good0", "bad\x000", "good31", "\xff"})
 	if err != nil || len(found) != 2 {
 		t.Fatalf("%v, %v", found, err)
+	}
+	// Within one call, too, and where only the server knows.
+	noise := make([]byte, 8000)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	for _, id := range []string{"bad\x00", hex.EncodeToString(noise)} {
+		errs := b.Store(t.Context(), []*protocol.Result{doc("before", protocol.Success), doc(id, protocol.Success), doc("after", protocol.Success)})
+		if len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], backend.ErrUnstorable) || errs[2] != nil {
+			t.Fatalf("a batch with the id %.10q…: %v, want ErrUnstorable for the second of three", id, errs)
+		}
+		if found, err := b.GetMany(t.Context(), []string{"before", "after"}); err != nil || len(found) != 2 {
+			t.Fatalf("%v, %v", found, err)
+		}
+		if err := b.Forget(t.Context(), []string{"before", "after"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

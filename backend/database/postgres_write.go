@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -77,7 +78,7 @@ func (w *writer) write(ctx context.Context, rows []row) error {
 	one := &write{rows: rows, done: make(chan error, 1)}
 	for _, r := range rows {
 		if !textual(r.id) || !textual(r.status) {
-			return fmt.Errorf("PostgreSQL cannot hold the task id %q or its state %q: text there is UTF-8 without NUL", r.id, r.status)
+			return backend.Unstorable(fmt.Errorf("PostgreSQL cannot hold the task id %q or its state %q: text there is UTF-8 without NUL", r.id, r.status))
 		}
 		one.bytes += len(r.document)
 	}
@@ -200,7 +201,17 @@ func (w *writer) commit(batch []*write) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if refusesData(err) {
+		return backend.Unstorable(err)
+	}
 	return err
+}
+
+// refusesData reports whether the server found fault with a row itself, such as an id that is too long for an index: class
+// 22 is data exceptions, 54 limits of the program.
+func refusesData(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54"))
 }
 
 // fold makes of a batch what PostgreSQL takes in one statement: one row per id, the one that would remain if they were

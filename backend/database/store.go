@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -72,7 +73,7 @@ func (s *store) Store(ctx context.Context, docs []*protocol.Result) []error {
 	for i, r := range docs {
 		row, err := s.encode(r)
 		if err != nil {
-			fail(i, err)
+			fail(i, backend.Unstorable(err))
 			continue
 		}
 		rows, origin = append(rows, row), append(origin, i)
@@ -86,7 +87,16 @@ func (s *store) Store(ctx context.Context, docs []*protocol.Result) []error {
 		}
 		return errs
 	}
-	if err := s.write(ctx, rows); err != nil {
+	err := s.write(ctx, rows)
+	if len(rows) > 1 && errors.Is(err, backend.ErrUnstorable) { // it is one of them, and harms no other
+		for k, i := range origin {
+			if err := s.write(ctx, rows[k:k+1]); err != nil {
+				fail(i, err)
+			}
+		}
+		return errs
+	}
+	if err != nil {
 		for _, i := range origin {
 			fail(i, err)
 		}

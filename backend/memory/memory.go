@@ -72,7 +72,7 @@ func (b *Backend) Store(ctx context.Context, docs []*protocol.Result) []error {
 func (b *Backend) store(r *protocol.Result) error {
 	e, err := protocol.EncodeResult(r, b.serializer)
 	if err != nil {
-		return err
+		return backend.Unstorable(err)
 	}
 	return b.space.put(b, document{id: r.TaskID, state: r.Status, Encoded: e})
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -199,6 +200,33 @@ func TestStoringFailsWithWhatToDo(t *testing.T) {
 			t.Fatalf("errors %v, want one of the second", errs)
 		}
 		wantErrors(t, errs[1:], "536870912", `task "huge"`)
+		if !errors.Is(errs[1], backend.ErrUnstorable) {
+			t.Errorf("%v is not ErrUnstorable", errs[1])
+		}
+	})
+	t.Run("too large for this server", func(t *testing.T) {
+		t.Parallel()
+		r := testenv.OwnRedis(t, "proto-max-bulk-len 1mb")
+		b := dial(t, backend.Config{URL: r.URL(), Options: map[string]any{"retry_policy": map[string]any{"max_retries": 3, "interval_max": 0.01}}})
+		large := success("large")
+		large.Traceback, large.HasTraceback = strings.Repeat("x", 2<<20), true
+		errs := b.Store(t.Context(), []*protocol.Result{success("a"), large, success("b")})
+		if len(errs) != 3 || errs[0] != nil || errs[1] == nil || errs[2] != nil { // Redis hangs up, with or without a word
+			t.Fatalf("%v, want an error for the second of three", errs)
+		}
+	})
+	t.Run("a key of somebody else", func(t *testing.T) {
+		t.Parallel()
+		r := testenv.Redis(t)
+		b := dial(t, configOf(r))
+		if err := b.client.Do(t.Context(), b.client.B().Lpush().Key(b.key("list")).Element("x").Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+		errs := b.Store(t.Context(), []*protocol.Result{success("a"), success("list"), success("b")})
+		if len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], backend.ErrUnstorable) || errs[2] != nil {
+			t.Fatalf("%v, want ErrUnstorable for the second of three", errs)
+		}
+		wantErrors(t, errs[1:2], "WRONGTYPE", "global_keyprefix")
 	})
 	t.Run("the caller's deadline", func(t *testing.T) {
 		t.Parallel()

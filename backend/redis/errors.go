@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/redis/rueidis"
+
+	"github.com/umbel-go/umbel/backend"
 )
 
 var errClosed = errors.New("the redis result backend is closed")
@@ -84,6 +86,10 @@ func (s *settings) replyHint(reply string) string {
 		return "this server is a replica: give the master's address, or use sentinel://"
 	case code == "OOM":
 		return "Redis has reached its maxmemory: raise it, lower result_expires, or choose an eviction policy"
+	case strings.Contains(reply, "WRONGTYPE"):
+		return "the task's key holds something that is no result document: remove it, or set global_keyprefix to keep apart what shares the database"
+	case strings.Contains(reply, "invalid bulk length"):
+		return "the document is larger than the server's proto-max-bulk-len: store it elsewhere and return where"
 	case code == "LOADING":
 		return "Redis is still reading its data"
 	case strings.Contains(strings.ToLower(reply), "unknown command") && s.sentinels != nil:
@@ -94,6 +100,17 @@ func (s *settings) replyHint(reply string) string {
 		return "this is a Redis Cluster, which Celery's result backend does not speak: use a server or sentinels"
 	}
 	return ""
+}
+
+// refusal is explain for a document that the server did not take: some it never takes.
+func (s *settings) refusal(err error) error {
+	explained := s.explain(err)
+	if reply, ok := rueidis.IsRedisErr(err); ok {
+		if text := reply.Error(); strings.Contains(text, "WRONGTYPE") || strings.Contains(text, "invalid bulk length") {
+			return backend.Unstorable(explained)
+		}
+	}
+	return explained
 }
 
 // transient reports whether the same call may succeed a little later.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -18,6 +19,10 @@ const (
 	// keeps the whole of what it has received in memory.
 	batchCommands = 500
 	batchBytes    = 16 << 20
+
+	// A document of its size or more travels alone: a server that takes only smaller ones (proto-max-bulk-len) hangs up,
+	// and takes what is sent together with it along.
+	batchLargest = 1 << 20
 )
 
 // A write is one document on its way to Redis.
@@ -49,7 +54,7 @@ func (b *Backend) Store(ctx context.Context, docs []*protocol.Result) []error {
 			err = fmt.Errorf("the document has %d bytes, and Redis takes %d: store it elsewhere and return where", len(e.Body), longestDocument)
 		}
 		if err != nil {
-			fail(i, err)
+			fail(i, backend.Unstorable(err))
 			continue
 		}
 		writes = append(writes, write{i, d.TaskID, b.key(d.TaskID), e.Body})
@@ -66,8 +71,11 @@ func batchLength(writes []write) int {
 	bytes := 0
 	for i, w := range writes {
 		bytes += len(w.text)
-		if i > 0 && (i == batchCommands || bytes > batchBytes) {
+		if i > 0 && (i == batchCommands || bytes > batchBytes || len(w.text) >= batchLargest) {
 			return i
+		}
+		if len(w.text) >= batchLargest {
+			return i + 1
 		}
 	}
 	return len(writes)
@@ -95,7 +103,7 @@ func (b *Backend) storeBatch(ctx context.Context, pending []write, fail func(int
 		}
 		for i, r := range results[:settled] {
 			if err := r.Error(); err != nil {
-				fail(pending[i].at, b.settings.explain(b.reason(ctx, err)))
+				fail(pending[i].at, b.settings.refusal(b.reason(ctx, err)))
 			}
 		}
 		if first < 0 {

@@ -99,7 +99,7 @@ func (b *Backend) Store(ctx context.Context, docs []*protocol.Result) []error {
 		}
 		m, err := b.message(r)
 		if err != nil {
-			fail(i, err)
+			fail(i, backend.Unstorable(err))
 			continue
 		}
 		batch, origin = append(batch, m), append(origin, i)
@@ -116,6 +116,9 @@ func (b *Backend) Store(ctx context.Context, docs []*protocol.Result) []error {
 			r := docs[origin[k]]
 			b.log.Debug("nobody awaits this result any more: its reply queue is gone", "task_id", r.TaskID, "state", r.Status, "reply_to", r.ReplyTo)
 			continue
+		}
+		if refused != nil && refused.Reason == broker.TooLarge {
+			err = backend.Unstorable(err)
 		}
 		fail(origin[k], err)
 	}

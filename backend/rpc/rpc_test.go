@@ -321,7 +321,7 @@ func TestOneBadDocumentHarmsNoOther(t *testing.T) {
 	bad := doc("bad", protocol.Success, b.ReplyTo())
 	bad.Result = codec.Of(make(chan int))
 	errs := b.Store(t.Context(), []*protocol.Result{doc("a", protocol.Success, b.ReplyTo()), bad, doc("b", protocol.Success, b.ReplyTo())})
-	if len(errs) != 3 || errs[0] != nil || errs[1] == nil || errs[2] != nil {
+	if len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], backend.ErrUnstorable) || errs[2] != nil {
 		t.Fatalf("%v", errs)
 	}
 	await(t, b, "a", protocol.Success)
