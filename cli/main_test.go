@@ -49,7 +49,7 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds:     map[string]func(*testscript.TestScript, bool, []string){"await": await, "signal": signal},
-		Deadline: time.Now().Add(time.Minute), // a worker that does not stop is killed
+		Deadline: time.Now().Add(8 * time.Minute), // of all scripts: a worker that does not stop is killed
 	})
 }
 
@@ -61,7 +61,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := regexp.Compile(args[1])
 	ts.Check(err)
 	var text []byte
-	for range 1500 {
+	for range 6000 {
 		files, err := filepath.Glob(ts.MkAbs(args[0]))
 		ts.Check(err)
 		for _, f := range files {
@@ -71,7 +71,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	ts.Fatalf("%s does not match %q after 15 s; it holds:\n%s", args[0], args[1], text)
+	ts.Fatalf("%s does not match %q after 60 s; it holds:\n%s", args[0], args[1], text)
 }
 
 var signals = map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "HUP": syscall.SIGHUP,
