@@ -81,14 +81,28 @@ type TaskRejected struct {
 }
 
 // Type implements EventBody.
-func (*TaskSent) Type() string      { return TypeTaskSent }
-func (*TaskReceived) Type() string  { return TypeTaskReceived }
-func (*TaskStarted) Type() string   { return TypeTaskStarted }
+func (*TaskSent) Type() string { return TypeTaskSent }
+
+// Type implements EventBody.
+func (*TaskReceived) Type() string { return TypeTaskReceived }
+
+// Type implements EventBody.
+func (*TaskStarted) Type() string { return TypeTaskStarted }
+
+// Type implements EventBody.
 func (*TaskSucceeded) Type() string { return TypeTaskSucceeded }
-func (*TaskFailed) Type() string    { return TypeTaskFailed }
-func (*TaskRetried) Type() string   { return TypeTaskRetried }
-func (*TaskRevoked) Type() string   { return TypeTaskRevoked }
-func (*TaskRejected) Type() string  { return TypeTaskRejected }
+
+// Type implements EventBody.
+func (*TaskFailed) Type() string { return TypeTaskFailed }
+
+// Type implements EventBody.
+func (*TaskRetried) Type() string { return TypeTaskRetried }
+
+// Type implements EventBody.
+func (*TaskRevoked) Type() string { return TypeTaskRevoked }
+
+// Type implements EventBody.
+func (*TaskRejected) Type() string { return TypeTaskRejected }
 
 func appendUUID(dst []byte, id string) []byte { return appendString(append(dst, `, "uuid": `...), id) }
 
