@@ -134,10 +134,10 @@ func TestWhatWaitsForABrokerIsBounded(t *testing.T) {
 func TestAMissingExchangeIsDeclaredAgain(t *testing.T) {
 	b := open(t, "")
 	d := speak(t, b, event.DispatcherConfig{})
-	d.Send(started(1))
 	first := listen(t, b, event.ReceiverConfig{})
+	d.Send(started(1))
 	d.Send(started(2))
-	first.wait(1)
+	first.wait(2)
 	_ = first.Close(deadline(t))
 	if err := b.Delete(deadline(t), broker.Topology{Exchanges: []broker.Exchange{{Name: "celeryev"}}}); err != nil {
 		t.Fatal(err)
