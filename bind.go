@@ -16,11 +16,11 @@ import (
 
 // Binding: how Celery's args and kwargs meet one typed Go value.
 //
-//	struct          keyword arguments by json name, positional arguments by field order
-//	scalar, slice,  one positional argument
+//	struct, *struct  keyword arguments by json name, positional arguments by field order
+//	scalar, slice,   one positional argument
 //	map, any
-//	Args            everything, raw
-//	struct{}        nothing
+//	Args             everything, raw
+//	struct{}         nothing
 //
 // A field is optional when its tag says omitempty or omitzero or when it is a pointer; all others must be given.
 
@@ -52,6 +52,7 @@ const (
 type shape struct {
 	kind   bindKind
 	typ    reflect.Type
+	to     reflect.Type // of an input that is a pointer to a struct: the struct
 	fields []field
 	byName map[string]int // index into fields
 }
@@ -86,6 +87,12 @@ func shapeOf(t reflect.Type) *shape {
 }
 
 func newShape(t reflect.Type) *shape {
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if s := newShape(t.Elem()); s.kind != bindSingle {
+			s.typ, s.to = t, t.Elem()
+			return s
+		}
+	}
 	s := &shape{typ: t, kind: bindSingle}
 	switch {
 	case t == argsType:
@@ -138,6 +145,11 @@ func (s *shape) addFields(t reflect.Type, prefix []int) {
 
 // bind decodes a body's arguments into dst, a pointer to the input type.
 func bind(task string, s *shape, body *protocol.Body, dst reflect.Value) error {
+	if s.to != nil {
+		in := reflect.New(s.to)
+		dst.Elem().Set(in)
+		dst = in
+	}
 	switch s.kind {
 	case bindNothing:
 		return bindCount(task, body, 0)
@@ -278,6 +290,9 @@ func unbind(in any) *protocol.Body {
 		v = v.Elem()
 	}
 	s := shapeOf(v.Type())
+	if s.to != nil { // a nil pointer, since others were followed
+		return body
+	}
 	switch s.kind {
 	case bindNothing:
 	case bindStruct:

@@ -146,3 +146,46 @@ func TestUnbindIsTheOtherDirection(t *testing.T) {
 		t.Errorf("omitempty fields that are zero are left out: sent %v", body.Kwargs)
 	}
 }
+
+func TestAPointerToAStructIsBoundAsTheStruct(t *testing.T) {
+	app := New("test", WithConfig(Config{}))
+	app.Eager(true)
+	task := Register(app, "t", func(_ context.Context, o *order) (float64, error) { return o.Total + float64(o.ID), nil })
+	empty := Register(app, "empty", func(_ context.Context, in *struct{}) (bool, error) { return in != nil, nil })
+	for name, body := range map[string]*protocol.Body{
+		"positional": bodyOf(t, `[7, 42.5]`, `{}`),
+		"keywords":   bodyOf(t, `[]`, `{"order_id": 7, "total": 42.5}`),
+	} {
+		got, err := task.Decode(body)
+		if err != nil || got == nil || got.ID != 7 || got.Total != 42.5 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	if _, err := task.Decode(bodyOf(t, `[]`, `{"order_id": 7}`)); err == nil || !strings.Contains(err.Error(), "missing 1 required argument: total") {
+		t.Errorf("a missing argument: %v", err)
+	}
+	if _, err := task.Decode(bodyOf(t, `[null]`, `{}`)); err == nil {
+		t.Error("null for the first field was taken")
+	}
+	if got := task.Definition().Input(); len(got) == 0 || got[0] != "order_id" {
+		t.Errorf("its arguments are %q", got)
+	}
+	r, err := task.Send(t.Context(), &order{ID: 1, Total: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Get(t.Context()); got != 3 || err != nil {
+		t.Errorf("sent and run: %v, %v", got, err)
+	}
+	e, err := empty.Send(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.Get(t.Context()); !got || err != nil {
+		t.Errorf("a nil pointer where nothing is wanted: %v, %v", got, err)
+	}
+	single := Register(app, "single", func(_ context.Context, at *time.Time) (bool, error) { return at == nil, nil })
+	if got, err := single.Decode(bodyOf(t, `[null]`, `{}`)); got != nil || err != nil {
+		t.Errorf("a pointer to a single value: %v, %v", got, err)
+	}
+}
