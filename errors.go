@@ -30,6 +30,9 @@ var (
 	// ErrUnknownTask: nothing is stored under this id, and this process did not send it.
 	ErrUnknownTask = errors.New("no task is known by this id: never sent, forgotten, or expired")
 
+	// ErrTaskEnded: the task has ended, by itself or by its hard time limit, and its state can no longer change.
+	ErrTaskEnded = errors.New("the task has ended: its state can no longer change")
+
 	// ErrResultIgnored: the task was sent or registered with its result ignored, so there is none to wait for.
 	ErrResultIgnored = errors.New("the result of this task is ignored (task_ignore_result or IgnoreResult): there is nothing to wait for")
 )
@@ -93,6 +96,17 @@ func (e *permanentError) Unwrap() error { return e.err }
 type MaxRetriesError struct{ Detail string }
 
 func (e *MaxRetriesError) Error() string { return e.Detail }
+
+// A ReturnError is the failure of a task whose return value cannot be encoded as a result. Celery: EncodeError.
+type ReturnError struct{ Err error }
+
+func (e *ReturnError) Error() string { return "the return value cannot be encoded: " + e.Err.Error() }
+func (e *ReturnError) Unwrap() error { return e.Err }
+
+// PythonException is kombu's class for it.
+func (e *ReturnError) PythonException() (module, name string) {
+	return "kombu.exceptions", "EncodeError"
+}
 
 // A PanicError is the failure of a handler that panicked.
 type PanicError struct {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -16,6 +17,7 @@ type Outcome struct {
 	State State
 
 	Value     any           // what the handler returned, on Success
+	Encoded   codec.Value   // Value as its result will be stored; nothing where no result is wanted
 	Err       error         // why, otherwise
 	Traceback string        // on Failure and Retrying
 	Delay     time.Duration // until the next attempt, on Retrying
@@ -43,6 +45,11 @@ func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *prot
 	start := time.Now()
 	value, err := a.call(ctx, d, r)
 	o = d.outcome(ctx, r, value, err)
+	if o.State == Success && r.encode != nil {
+		if o.Encoded, err = r.encodeValue(o.Value); err != nil { // it ran, but what it returned cannot be told to anybody
+			o = d.failure(r, &ReturnError{Err: err})
+		}
+	}
 	o.Runtime = time.Since(start)
 
 	switch o.State {

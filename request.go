@@ -2,6 +2,7 @@ package umbel
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ type Request struct {
 	body  *protocol.Body
 	store func(ctx context.Context, r *Request, state State, meta any) error
 
+	encode func(any) (codec.Value, error) // of the return value; nil where nobody wants it
+
 	mu       sync.Mutex // guards children
 	children []protocol.ResultTuple
 }
@@ -59,6 +62,19 @@ func NewRequest(t *protocol.Task, store func(ctx context.Context, r *Request, st
 		RootID: t.RootID, ParentID: t.ParentID, Group: t.Group, Shadow: t.Shadow, Origin: t.Origin,
 		Priority: t.Properties.Priority, task: t, store: store,
 	}
+}
+
+// EncodeReturn has Execute encode the return value by f, so that a value that cannot be encoded is the task's own failure
+// before anybody is told of a success. Workers call it.
+func (r *Request) EncodeReturn(f func(any) (codec.Value, error)) { r.encode = f }
+
+func (r *Request) encodeValue(v any) (out codec.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil { // in a MarshalJSON of the user's own
+			err = fmt.Errorf("encoding %T panicked: %v", v, p)
+		}
+	}()
+	return r.encode(v)
 }
 
 // Task is the header of the message that asked for this run.

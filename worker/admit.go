@@ -41,7 +41,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k, again: again}
-	r.request = umbel.NewRequest(t, w.updateState)
+	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = again, w.node
 	if w.postpones(t) {

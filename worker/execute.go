@@ -49,6 +49,9 @@ func (w *Worker) execute(r *run) {
 	} else {
 		w.inflight.add(r)
 	}
+	if w.wantsValue(r) {
+		r.request.EncodeReturn(w.encode)
+	}
 	if r.known.policy.TrackStarted && w.results != nil && !r.ignored() {
 		w.storeStarted(r)
 	}
@@ -62,6 +65,7 @@ func (w *Worker) execute(r *run) {
 		// The handler called runtime.Goexit, as testing's FailNow does: this goroutine ends, the task must not be forgotten.
 		w.stats.active.Add(-1)
 		if r.ended.CompareAndSwap(false, true) {
+			r.endReports()
 			w.finish(r, body, &umbel.Outcome{State: umbel.Failure, Err: errGoexit})
 		}
 	}()
@@ -71,8 +75,10 @@ func (w *Worker) execute(r *run) {
 	switch {
 	case !taken:
 	case lost != nil:
+		r.endReports()
 		w.lost(r, lost)
 	default:
+		r.endReports()
 		w.finish(r, body, &o)
 	}
 }
@@ -103,10 +109,16 @@ func (w *Worker) succeededBefore(r *run) bool {
 // runLimited runs the handler under its time limits. taken is false when the hard limit came first and has ended the task
 // in the handler's stead.
 func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, lost *death, taken bool) {
-	ctx, cancel := context.WithCancelCause(w.base)
-	defer cancel(nil)
 	soft, hard := w.limits(r)
 	r.request.SoftTimeLimit, r.request.TimeLimit = soft, hard
+	ctx, expel := w.base, context.CancelCauseFunc(nil)
+	if hard > 0 {
+		ctx, expel = context.WithCancelCause(ctx)
+		defer expel(nil)
+		r.life = ctx
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	if soft > 0 {
 		t := time.AfterFunc(soft, func() {
 			w.log.Warn("soft time limit exceeded", "task", r.request.DisplayName(), "id", r.task.ID, "limit", soft)
@@ -124,7 +136,7 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, lost 
 	t := time.AfterFunc(hard, func() {
 		defer w.timeouts.Done()
 		if r.ended.CompareAndSwap(false, true) {
-			cancel(umbel.ErrTimeLimit)
+			expel(umbel.ErrTimeLimit)
 			w.timeout(r, body, hard)
 		}
 	})
@@ -159,6 +171,7 @@ func (w *Worker) limits(r *run) (soft, hard time.Duration) {
 func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	what, details := r.seat.expel(r)
 	close(r.expelled)
+	r.endReports()
 	w.log.Error("hard time limit exceeded; "+what, append(details, "task", r.request.DisplayName(), "id", r.task.ID, "limit", limit)...)
 	exc := namedException("billiard.exceptions", "TimeLimitExceeded", limit.Seconds())
 	w.stats.failed.Add(1)
@@ -175,19 +188,4 @@ func (w *Worker) storeStarted(r *run) {
 	if errs := w.results.Store(w.base, []*protocol.Result{doc}); errs != nil {
 		w.log.Warn("cannot store state STARTED", "id", r.task.ID, "error", errs[0])
 	}
-}
-
-// updateState stores a state that a running task reports.
-func (w *Worker) updateState(ctx context.Context, r *umbel.Request, state umbel.State, meta any) error {
-	if w.results == nil {
-		return umbel.ErrNoBackend
-	}
-	if r.Task().IgnoreResult != nil && *r.Task().IgnoreResult {
-		return nil
-	}
-	doc := r.Document(state, codec.Of(meta), w.settings.ResultExtended)
-	if errs := w.results.Store(ctx, []*protocol.Result{doc}); errs != nil {
-		return errs[0]
-	}
-	return nil
 }

@@ -55,18 +55,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 }
 
 func (w *Worker) succeed(r *run, o *umbel.Outcome) {
-	var value codec.Value
-	if (w.results != nil && !r.ignored()) || w.leads(r) || w.log.Enabled(w.base, slog.LevelInfo) {
-		var err error
-		if value, err = w.encode(o.Value); err != nil {
-			// The task ran, but what it returned cannot be told to anybody. Celery: EncodeError.
-			exc := namedException("kombu.exceptions", "EncodeError", err.Error())
-			w.stats.failed.Add(1)
-			w.log.Error("task returned what cannot be encoded", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
-			w.conclude(r, w.failureDocument(r, &exc, ""), w.failureSettlement(r), failureOf(&exc, ""))
-			return
-		}
-	}
+	value := o.Encoded
 	if ok, err := w.proceed(r, value); !ok {
 		return
 	} else if err != nil {
@@ -86,13 +75,13 @@ func (w *Worker) succeed(r *run, o *umbel.Outcome) {
 	w.conclude(r, doc, settleAck, conclusion{state: umbel.Success, value: value})
 }
 
-// encode turns a return value into what the result store will hold, so that a value that cannot be encoded is found here.
-func (w *Worker) encode(v any) (out codec.Value, err error) {
-	defer func() {
-		if p := recover(); p != nil { // in a MarshalJSON of the user's own
-			err = fmt.Errorf("encoding %T panicked: %v", v, p)
-		}
-	}()
+// wantsValue reports whether anybody wants to know what a run returns.
+func (w *Worker) wantsValue(r *run) bool {
+	return (w.results != nil && !r.ignored()) || w.leads(r) || w.log.Enabled(w.base, slog.LevelInfo)
+}
+
+// encode turns a return value into what the result store will hold.
+func (w *Worker) encode(v any) (codec.Value, error) {
 	if s := w.settings.ResultSerializer; s != "json" {
 		if _, err := codec.Marshal(s, v); err != nil {
 			return codec.Value{}, err

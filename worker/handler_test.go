@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,6 +74,85 @@ func TestAHungTaskPastItsHardLimitDoesNotHoldUpTheStop(t *testing.T) {
 		t.Error(err)
 	}
 	close(release)
+}
+
+func TestATaskThatHasEndedReportsToNobody(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	type report struct{ err error }
+	ended, reports := make(chan struct{}), make(chan report, 2)
+	late := func(ctx context.Context) {
+		<-ended
+		reports <- report{umbel.RequestFrom(ctx).Progress(context.WithoutCancel(ctx), 99)}
+	}
+	hung := umbel.Register(app, "hung", func(ctx context.Context, _ struct{}) (int, error) {
+		_ = umbel.RequestFrom(ctx).Progress(ctx, 1) // on a slow machine the limit comes first
+		late(ctx) // the hard limit has passed
+		return 0, nil
+	}, umbel.TimeLimit(50*time.Millisecond))
+	stray := umbel.Register(app, "stray", func(ctx context.Context, _ struct{}) (int, error) {
+		go late(ctx)
+		return 7, nil
+	})
+	start(t, app, worker.Config{Concurrency: 2})
+	h, err := hung.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Get(deadline(t)); !errors.Is(err, umbel.ErrTimeLimit) {
+		t.Fatalf("%v, want the time limit", err)
+	}
+	s, err := stray.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	close(ended)
+	for range 2 {
+		if r := <-reports; !errors.Is(r.err, umbel.ErrTaskEnded) {
+			t.Errorf("a report after the end: %v, want ErrTaskEnded", r.err)
+		}
+	}
+	if state, err := h.State(deadline(t)); state != umbel.Failure || err != nil {
+		t.Errorf("the hung task is %s, %v", state, err)
+	}
+}
+
+func TestAReportUnderWayIsCutShortByTheHardLimit(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	reported := make(chan error, 1)
+	task := umbel.Register(app, "t", func(ctx context.Context, _ struct{}) (int, error) {
+		reported <- umbel.RequestFrom(ctx).Progress(context.WithoutCancel(ctx), 1)
+		return 0, nil
+	}, umbel.TimeLimit(50*time.Millisecond))
+	silent := &silentStore{}
+	silent.Backend, _ = app.Backend(deadline(t))
+	w, _ := start(t, app, worker.Config{Concurrency: 1})
+	worker.SetResults(w, silent)
+	r, err := task.Send(deadline(t), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Get(deadline(t)); !errors.Is(err, umbel.ErrTimeLimit) {
+		t.Errorf("%v, want the time limit", err)
+	}
+	if err := <-reported; !errors.Is(err, context.Canceled) {
+		t.Errorf("the report: %v, want a cancellation", err)
+	}
+}
+
+// silentStore does not answer when it is given a state that is not final.
+type silentStore struct{ backend.Backend }
+
+func (s *silentStore) Store(ctx context.Context, docs []*protocol.Result) []error {
+	for _, d := range docs {
+		if !d.Status.Ready() {
+			<-ctx.Done()
+			return slices.Repeat([]error{ctx.Err()}, len(docs))
+		}
+	}
+	return s.Backend.Store(ctx, docs)
 }
 
 func TestOneResultThatCannotBeStoredDoesNotHoldUpTheOthers(t *testing.T) {

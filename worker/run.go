@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,13 +24,15 @@ type run struct {
 	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
 
-	slot      *slot         // that runs it
-	seat      seat          // where it runs
-	ended     atomic.Bool   // the outcome has been taken; a later one is dropped
-	expelled  chan struct{} // made with a hard limit; closed when the task has been ended by it
-	acked     bool          // settled early
-	successor *run          // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
-	attached  []*run        // further messages of the same attempt, settled with this one; guarded by inflight.mu
+	slot      *slot           // that runs it
+	seat      seat            // where it runs
+	reports   sync.RWMutex    // held for reading while the handler reports a state
+	life      context.Context // of a handler with a hard time limit: over when that has ended it; else nil
+	ended     atomic.Bool     // the outcome has been taken; a later one is dropped
+	expelled  chan struct{}   // made with a hard limit; closed when the task has been ended by it
+	acked     bool            // settled early
+	successor *run            // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
+	attached  []*run          // further messages of the same attempt, settled with this one; guarded by inflight.mu
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.
