@@ -119,6 +119,10 @@ func (c Config) checkNumbers(p *problems) {
 			p.add("%s: %d is out of range: it must be between %d and %d", c.place(n.name), n.value, n.least, n.most)
 		}
 	}
+	if c.TaskTimeLimit > 0 && c.TaskSoftTimeLimit > c.TaskTimeLimit {
+		p.add("%s: %v is more than the %v of task_time_limit, which would end every task first", c.place("task_soft_time_limit"),
+			c.TaskSoftTimeLimit, c.TaskTimeLimit)
+	}
 	if c.TaskDefaultPriority != nil && (*c.TaskDefaultPriority < 0 || *c.TaskDefaultPriority > 255) {
 		p.add("%s: %d is out of range: it must be between 0 and 255", c.place("task_default_priority"), *c.TaskDefaultPriority)
 	}

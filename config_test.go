@@ -279,9 +279,10 @@ worker_prefetch_multiplier: 4000
 		}
 	}
 	err = Config{Profile: "prod", WorkerPool: "process", TaskProtocol: 3, WorkerConcurrency: -1, TaskDefaultPriority: new(256),
-		TaskQueues: []QueueConfig{{Name: "a"}, {Name: "a"}, {}}, TaskRoutes: []RouteRule{{}}, BrokerURL: []string{" "}, TaskQueueMaxPriority: 256}.Check()
+		TaskQueues: []QueueConfig{{Name: "a"}, {Name: "a"}, {}}, TaskRoutes: []RouteRule{{}}, BrokerURL: []string{" "}, TaskQueueMaxPriority: 256,
+		TaskSoftTimeLimit: 2 * time.Hour, TaskTimeLimit: time.Hour}.Check()
 	var e *ConfigError
-	if !errors.As(err, &e) || len(e.Problems) != 10 {
+	if !errors.As(err, &e) || len(e.Problems) != 11 {
 		t.Errorf("problems of a literal: %v", err)
 	}
 }

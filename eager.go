@@ -50,6 +50,7 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 	}
 	req := NewRequest(t, nil)
 	req.Eager, req.RoutingKey, req.Exchange, req.Queue = true, m.RoutingKey, m.Exchange, pub.Queue
+	req.EncodeReturn(encodeJSON)
 	o := a.Execute(ctx, d, req, body)
 	for o.State == Retrying && req.Retries < maxEagerRetries {
 		req.Retries++
@@ -58,6 +59,13 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 	for _, h := range a.hooks.afterPublish {
 		a.callHook("AfterPublish", func() { h.AfterPublish(ctx, pub, nil) })
 	}
+	ignored := t.IgnoreResult != nil && *t.IgnoreResult
+	if ignored && o.State == Failure {
+		a.Logger().Error("eager task failed, and its result is ignored", "task", req.DisplayName(), "id", t.ID, "error", o.Err)
+	}
+	if ignored && (o.State != Failure || !d.Policy(p.config).StoreErrors) {
+		run.ignore(t.ID)
+	}
 	doc, err := a.endEager(ctx, run, req, &body.Embed, o)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", d.name, err)
@@ -65,7 +73,10 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 	if parent := RequestFrom(ctx); parent != nil && !c.quiet {
 		parent.addChild(t.ID)
 	}
-	return &AsyncResult{app: a, id: t.ID, name: t.Name, sent: true, eager: doc, run: run}, nil
+	if ignored {
+		doc = run.get(t.ID)
+	}
+	return &AsyncResult{app: a, id: t.ID, name: t.Name, sent: true, ignored: ignored, eager: doc, run: run}, nil
 }
 
 // endEager does what follows from an eager task, as a worker does.
@@ -100,18 +111,22 @@ func (a *App) endEager(ctx context.Context, run *eager, r *Request, e *protocol.
 	return doc, nil
 }
 
+func encodeJSON(v any) (codec.Value, error) {
+	raw, err := codec.Of(v).AppendJSON(nil)
+	return codec.JSON(raw), err
+}
+
 func eagerDocument(r *Request, o Outcome) *protocol.Result {
-	value := codec.Of(o.Value)
+	value := o.Encoded // what a result is after the wire, not what it was before
 	if o.State != Success {
-		value = NewException(o.Err).Value()
+		raw, err := NewException(o.Err).Value().AppendJSON(nil)
+		if err != nil {
+			o = Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
+			raw, _ = NewException(err).Value().AppendJSON(nil)
+		}
+		value = codec.JSON(raw)
 	}
-	// What a result is after the wire, not what it was before.
-	raw, err := value.AppendJSON(nil)
-	if err != nil {
-		o = Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
-		raw, _ = NewException(err).Value().AppendJSON(nil)
-	}
-	doc := r.Document(o.State, codec.JSON(raw), false)
+	doc := r.Document(o.State, value, false)
 	if o.Traceback != "" {
 		doc.Traceback, doc.HasTraceback = o.Traceback, true
 	}

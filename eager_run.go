@@ -18,6 +18,8 @@ type eager struct {
 	docs   map[string]*protocol.Result
 	chords map[string]*eagerChord
 	groups map[string]protocol.ResultTuple
+
+	ignored map[string]bool // ids whose documents are not kept, as no worker would store them
 }
 
 type eagerChord struct {
@@ -47,9 +49,28 @@ func (a *App) eagerScope(ctx context.Context) (context.Context, *eager, error) {
 	return context.WithValue(ctx, eagerKey{}, e), e, nil
 }
 
+// ignore keeps a task's document from being kept.
+func (e *eager) ignore(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ignored == nil {
+		e.ignored = make(map[string]bool)
+	}
+	e.ignored[id] = true
+}
+
+func (e *eager) ignores(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ignored[id]
+}
+
 func (e *eager) put(doc *protocol.Result) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.ignored[doc.TaskID] {
+		return
+	}
 	if old := e.docs[doc.TaskID]; old == nil || old.Status != Success {
 		e.docs[doc.TaskID] = doc
 	}

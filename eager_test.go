@@ -143,3 +143,74 @@ func TestPanickingMiddlewareHarmsNobody(t *testing.T) {
 type rudeMiddleware struct{}
 
 func (rudeMiddleware) TaskPrerun(context.Context, *Request) { panic("rude") }
+
+func TestMiddlewareHearsNoSuccessOfWhatCannotBeEncoded(t *testing.T) {
+	app := eagerApp(t)
+	m := &trace{}
+	app.Use(m)
+	task := Register(app, "t", func(context.Context, struct{}) (any, error) { return make(chan int), nil })
+	r, err := task.Send(t.Context(), struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var te *TaskError
+	if err := r.AsyncResult.Get(t.Context(), nil); !errors.As(err, &te) || te.Type != "EncodeError" {
+		t.Errorf("%v, want an EncodeError", err)
+	}
+	if slices.Contains(m.calls, "success") || !slices.Contains(m.calls, "failure") || !slices.Contains(m.calls, "postrun FAILURE") {
+		t.Errorf("middleware heard %q", m.calls)
+	}
+}
+
+func TestEagerKeepsNoResultThatAWorkerWouldNotStore(t *testing.T) {
+	app := eagerApp(t)
+	task := Register(app, "t", func(context.Context, struct{}) (int, error) { return 1, nil }, IgnoreResult())
+	fails := Register(app, "fails", func(context.Context, struct{}) (int, error) { return 0, errFlaky }, IgnoreResult())
+	kept := Register(app, "kept", func(context.Context, struct{}) (int, error) { return 0, errFlaky }, IgnoreResult(), StoreErrors())
+	for _, tt := range []struct {
+		task *Task[struct{}, int]
+		want State
+	}{{task, Pending}, {fails, Pending}, {kept, Failure}} {
+		r, err := tt.task.Send(t.Context(), struct{}{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Get(t.Context()); !errors.Is(err, ErrResultIgnored) {
+			t.Errorf("%s: Get: %v, want ErrResultIgnored", tt.task.Name(), err)
+		}
+		if s, err := r.State(t.Context()); s != tt.want || err != nil {
+			t.Errorf("%s: state %s, %v; want %s", tt.task.Name(), s, err, tt.want)
+		}
+	}
+	r, err := task.Send(t.Context(), struct{}{}, StoreResult())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Get(t.Context()); got != 1 || err != nil {
+		t.Errorf("with StoreResult: %v, %v", got, err)
+	}
+	chain, err := Chain(task.S(struct{}{}), task.SI(struct{}{})).Send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := chain.Get(t.Context(), nil); !errors.Is(err, ErrResultIgnored) {
+		t.Errorf("a chain's end: %v, want ErrResultIgnored", err)
+	}
+}
+
+func TestASoftTimeLimitMustComeBeforeTheHardOne(t *testing.T) {
+	app := eagerApp(t)
+	task := Register(app, "t", func(context.Context, struct{}) (int, error) { return 1, nil }, SoftTimeLimit(time.Minute))
+	if _, err := task.Send(t.Context(), struct{}{}, TimeLimit(time.Second)); err == nil || !strings.Contains(err.Error(), "soft time limit 1m0s is more than the time limit 1s") {
+		t.Errorf("a send: %v", err)
+	}
+	if _, err := task.Send(t.Context(), struct{}{}, TimeLimit(time.Minute)); err != nil {
+		t.Errorf("the same for both: %v", err)
+	}
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(p.(string), "soft time limit") {
+			t.Errorf("Register: %v, want a panic", p)
+		}
+	}()
+	Register(app, "u", func(context.Context, struct{}) (int, error) { return 1, nil }, SoftTimeLimit(time.Minute), TimeLimit(time.Second))
+}

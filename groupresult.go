@@ -269,7 +269,7 @@ func (a *App) startedOf(t protocol.ResultTuple, run *eager) *started {
 func (a *App) resultOf(t protocol.ResultTuple, run *eager) *AsyncResult {
 	r := &AsyncResult{app: a, id: t.ID, sent: true, tuple: t, run: run}
 	if run != nil {
-		r.eager = run.get(t.ID)
+		r.eager, r.ignored = run.get(t.ID), run.ignores(t.ID)
 	}
 	return r
 }

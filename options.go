@@ -127,7 +127,8 @@ func TimeLimit(d time.Duration) Option {
 	return bothOption(func(s *sendOptions) { s.timeLimit = &d })
 }
 
-// SoftTimeLimit cancels the task's context after d, with cause ErrSoftTimeLimit. Celery: soft_time_limit.
+// SoftTimeLimit cancels the task's context after d, with cause ErrSoftTimeLimit. One that is longer than the TimeLimit given
+// with it is an error. Celery: soft_time_limit.
 func SoftTimeLimit(d time.Duration) Option {
 	return bothOption(func(s *sendOptions) { s.softTimeLimit = &d })
 }

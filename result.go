@@ -98,12 +98,12 @@ func (r *AsyncResult) Wait(ctx context.Context) (*protocol.Result, error) {
 // Watch calls f with every state of the task from now on, progress included, until it has ended. f is called from one
 // goroutine at a time, the last time with the final state, before Watch returns.
 func (r *AsyncResult) Watch(ctx context.Context, f func(*protocol.Result)) error {
+	if r.ignored {
+		return fmt.Errorf("wait for task %s: %w", r.id, ErrResultIgnored)
+	}
 	if r.eager != nil {
 		f(r.eager)
 		return nil
-	}
-	if r.ignored {
-		return fmt.Errorf("wait for task %s: %w", r.id, ErrResultIgnored)
 	}
 	b, err := r.app.Backend(ctx)
 	if err != nil {

@@ -272,7 +272,15 @@ func (l *plan) layers(c call) (*sendOptions, error) {
 	for _, opt := range c.options {
 		opt.applySend(o)
 	}
+	o.checkLimits()
 	return o, o.err
+}
+
+// checkLimits refuses a soft time limit that would never be reached.
+func (o *sendOptions) checkLimits() {
+	if soft, hard := deref(o.softTimeLimit, 0), deref(o.timeLimit, 0); hard > 0 && soft > hard {
+		o.fail("soft time limit %v is more than the time limit %v, which would end the task first", soft, hard)
+	}
 }
 
 // over lays the set fields of top over o.

@@ -37,6 +37,7 @@ func Register[In, Out any](a *App, name string, f func(ctx context.Context, in I
 	for _, o := range options {
 		o.applyTask(&d.options)
 	}
+	d.options.send.checkLimits()
 	if err := d.options.send.err; err != nil {
 		panic(fmt.Sprintf("umbel: task %q: %v", name, err))
 	}

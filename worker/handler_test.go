@@ -86,7 +86,7 @@ func TestATaskThatHasEndedReportsToNobody(t *testing.T) {
 	}
 	hung := umbel.Register(app, "hung", func(ctx context.Context, _ struct{}) (int, error) {
 		_ = umbel.RequestFrom(ctx).Progress(ctx, 1) // on a slow machine the limit comes first
-		late(ctx) // the hard limit has passed
+		late(ctx)                                   // the hard limit has passed
 		return 0, nil
 	}, umbel.TimeLimit(50*time.Millisecond))
 	stray := umbel.Register(app, "stray", func(ctx context.Context, _ struct{}) (int, error) {

@@ -7,8 +7,9 @@ import (
 )
 
 // Nodename expands a worker's name as Celery's -n does: %h the host's full name, %n its first part (or the name part of
-// the pattern itself), %d its domain, %i and %I nothing (the index of a pool process, which goroutines do not have), %p
-// the whole name, %% a per cent sign. A pattern without @ is the host part: "foo" is celery@foo. "" is celery@%h.
+// the pattern itself), %d its domain, %i and %I nothing (the index of a pool process, which goroutines do not have), %% a
+// per cent sign. A pattern without @ is the host part: "foo" is celery@foo. "" is celery@%h. As in Celery %p, the whole
+// name, belongs into the paths of --logfile and --pidfile only.
 func Nodename(pattern string) (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -46,6 +47,8 @@ func expandNodename(pattern, host string) (string, error) {
 			}
 		case '%':
 			b.WriteByte('%')
+		case 'p':
+			return "", fmt.Errorf("node name %q: %%p is the node name itself, for --logfile and --pidfile: known here are %%h %%n %%d %%i %%I %%%%", pattern)
 		default:
 			return "", fmt.Errorf("node name %q: unknown %%%c: known are %%h %%n %%d %%i %%I %%%%", pattern, pattern[i])
 		}

@@ -112,6 +112,9 @@ func (w *Worker) connect(ctx context.Context) error {
 	w.tasks = make(map[string]*known)
 	for _, d := range append(w.app.Tasks(), w.app.BuiltinTasks()...) {
 		k := &known{def: d, policy: d.Policy(w.settings)}
+		if soft, hard := k.policy.SoftTimeLimit, k.policy.TimeLimit; hard > 0 && soft > hard {
+			w.log.Warn("soft time limit of a task is never reached: its time limit is shorter", "task", d.Name(), "soft", soft, "limit", hard)
+		}
 		k.limit = newLimiter(k.policy.RateLimit)
 		w.tasks[d.Name()] = k
 	}
