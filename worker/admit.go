@@ -40,7 +40,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		w.refuseUnknown(d, t)
 		return
 	}
-	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k, again: again}
+	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k, print: fingerprint(d.Body), again: again}
 	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = again, w.node
@@ -96,8 +96,8 @@ func (w *Worker) done(r *run) bool {
 	switch {
 	case w.inflight.join(r):
 		w.log.Info("task is still running here from before its connection was lost", "task", r.request.DisplayName(), "id", r.task.ID)
-	case w.finished.take(r.task.ID, r.task.Retries):
-		w.log.Info("task had ended here when its connection was lost; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
+	case w.finished.take(r.mark()):
+		w.log.Info("task had ended here, or begun if it is acked early, when its connection was lost; acked without running again", "task", r.request.DisplayName(), "id", r.task.ID)
 		w.ackAgain(r)
 	default:
 		return false

@@ -36,11 +36,15 @@ func (w *Worker) execute(r *run) {
 	}
 	defer r.seat.leave()
 	if !r.known.policy.AcksLate {
+		w.remember(r, r)
 		if err := r.delivery.Ack(); err != nil {
 			if errors.Is(err, broker.ErrStale) {
-				return // handed out again already: that copy will run
+				if w.forget(r) {
+					return // handed out again already: that copy will run
+				}
+			} else {
+				w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
 			}
-			w.log.Error("cannot ack delivery", "id", r.task.ID, "error", err)
 		}
 		r.acked = true
 		if r.consumer.queue.DeadLetter == "" { // else the message is kept for its dead letter

@@ -189,6 +189,7 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 		w.finisher.end(r, nil, settleRequeue)
 	default:
 		// Acked when it started, so that there is nothing left to give back: Celery loses it here. A copy goes back instead.
+		w.forget(r)
 		if err := w.republish(r, nil, func(*protocol.Task) {}); err != nil {
 			w.log.Error("cannot requeue task that was acked early", "id", r.task.ID, "error", err)
 			w.stats.failed.Add(1)

@@ -2,14 +2,15 @@ package worker
 
 import (
 	"container/list"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
 )
 
-// finished remembers late-acked tasks that ended here but whose ack could not be sent, because their connection was lost
-// in between. The broker hands those messages out again; the copy that comes to this worker is acked without running.
-// Celery runs it twice.
+// finished remembers tasks that ended here, or were acked as they began, but whose ack could not be sent or may not have
+// arrived, because their connection was lost in between. The broker hands those messages out again; the copy that comes to
+// this worker is acked without running. Celery runs it twice.
 //
 // It is bounded in number and age, as Celery's own set of successful ids is: what is forgotten runs again.
 type finished struct {
@@ -20,13 +21,27 @@ type finished struct {
 
 type finishedTask struct {
 	id      string
-	retries int // of the attempt that ended: the next attempt has the same id
+	retries int    // of the attempt that ended: the next attempt has the same id
+	body    uint64 // fingerprint of the message's body: two sends may share an id
 	at      time.Time
+	maybe   bool // its ack may have arrived
 }
+
+func (t finishedTask) same(o finishedTask) bool {
+	return t.id == o.id && t.retries == o.retries && t.body == o.body
+}
+
+var fingerprintSeed = maphash.MakeSeed()
+
+func fingerprint(body []byte) uint64 { return maphash.Bytes(fingerprintSeed, body) }
 
 const (
 	finishedMost = 50_000
 	finishedAge  = 3 * time.Hour
+
+	// maybeAge is as long for what may have arrived. A copy, if there is one, comes soon after the connection is back; a
+	// message that comes much later is another one that was sent with the same id and arguments, and must run.
+	maybeAge = 10 * time.Minute
 )
 
 // add remembers one attempt.
@@ -48,16 +63,19 @@ func (f *finished) add(t finishedTask) {
 }
 
 // take reports whether this attempt has ended here, and forgets it.
-func (f *finished) take(id string, retries int) bool {
+func (f *finished) take(t finishedTask) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	e := f.byID[id]
-	if e == nil || e.Value.(finishedTask).retries != retries {
+	e := f.byID[t.id]
+	if e == nil || !e.Value.(finishedTask).same(t) {
 		return false
 	}
-	fresh := time.Since(e.Value.(finishedTask).at) < finishedAge
+	old := e.Value.(finishedTask)
 	f.drop(e)
-	return fresh
+	if old.maybe {
+		return time.Since(old.at) < maybeAge
+	}
+	return time.Since(old.at) < finishedAge
 }
 
 func (f *finished) expire() {
@@ -87,7 +105,7 @@ const recentMost = 4096 // with an unlimited prefetch
 const recentAge = 2 * time.Second
 
 func (r *recent) add(t finishedTask) {
-	t.at = time.Now()
+	t.at, t.maybe = time.Now(), true
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < r.size {
@@ -96,6 +114,18 @@ func (r *recent) add(t finishedTask) {
 	}
 	r.ring[r.next] = t
 	r.next = (r.next + 1) % r.size
+}
+
+// forget takes an attempt out, and reports whether it was there.
+func (r *recent) forget(t finishedTask) (found bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.ring {
+		if r.ring[i].same(t) {
+			r.ring[i], found = finishedTask{}, true // too old to be on its way
+		}
+	}
+	return found
 }
 
 // drain returns what may be on its way and forgets it all.

@@ -24,7 +24,7 @@ func (f *inflight) join(copied *run) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.byID[copied.task.ID]
-	if r == nil || r.task.Retries != copied.task.Retries || r.acked {
+	if r == nil || !r.mark().same(copied.mark()) || r.acked {
 		return false
 	}
 	if at := r.successor; at != nil && !at.stale() || at == nil && !r.stale() {
@@ -40,7 +40,7 @@ func (f *inflight) attach(second *run) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.byID[second.task.ID]
-	if r == nil || r.task.Retries != second.task.Retries || r.acked || len(r.attached) >= attachedMost {
+	if r == nil || !r.mark().same(second.mark()) || r.acked || len(r.attached) >= attachedMost {
 		return false
 	}
 	r.attached = append(r.attached, second)
@@ -50,17 +50,22 @@ func (f *inflight) attach(second *run) bool {
 // attachedMost bounds the messages of one run; each further one costs a lost connection.
 const attachedMost = 64
 
-// end takes the run out and returns whose delivery is to be settled for it.
-func (f *inflight) end(r *run) *run {
+// end takes the run out and returns whose delivery is to be settled for it. remember, if not nil, is called before a copy
+// could find the run gone.
+func (f *inflight) end(r *run, remember func(bearer *run)) (bearer *run) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	bearer = r
+	if r.successor != nil {
+		bearer = r.successor
+	}
+	if remember != nil {
+		remember(bearer)
+	}
 	if f.byID[r.task.ID] == r {
 		delete(f.byID, r.task.ID)
 	}
-	if r.successor != nil {
-		return r.successor
-	}
-	return r
+	return bearer
 }
 
 // settleRun settles a run's delivery, or that of the copy that joined it. What cannot be acked, or may not have been, is
@@ -69,7 +74,11 @@ func (w *Worker) settleRun(r *run, how settlement) {
 	if r.acked {
 		return
 	}
-	last := w.inflight.end(r)
+	var remember func(*run)
+	if how == settleAck {
+		remember = func(bearer *run) { w.remember(r, bearer) }
+	}
+	last := w.inflight.end(r, remember)
 	ok := w.settle(last.delivery, how)
 	for _, second := range r.attached { // nobody adds to them any more
 		switch {
@@ -84,23 +93,35 @@ func (w *Worker) settleRun(r *run, how settlement) {
 	if how == settleRequeue || how == settleReturn {
 		w.twins.forget(r.task.ID)
 	}
-	if how != settleAck {
-		return
+	if how == settleAck && !ok {
+		w.finished.add(r.mark())
 	}
-	t := finishedTask{id: r.task.ID, retries: r.task.Retries}
-	if ok {
-		last.consumer.acked.add(t)
-	} else {
+}
+
+// remember notes, before bearer's delivery is acked, that r has ended, or begins if it is acked early: the ack may not
+// arrive. A copy can come only after the consumer was told of its loss, which drains acked, so that it finds the note
+// wherever the loss falls.
+func (w *Worker) remember(r, bearer *run) {
+	t := r.mark()
+	bearer.consumer.acked.add(t)
+	if bearer.stale() {
+		t.maybe = true
 		w.finished.add(t)
 	}
 }
 
+// forget takes back what remember noted: the attempt is to run when its message comes again. It returns false when a copy
+// has come already and was acked because of the note.
+func (w *Worker) forget(r *run) bool {
+	t := r.mark()
+	noted := r.consumer.acked.forget(t)
+	return w.finished.take(t) || noted
+}
+
 // ackAgain acks a further message of a task that has ended here; should the ack not arrive, the next copy is known as well.
 func (w *Worker) ackAgain(r *run) {
-	t := finishedTask{id: r.task.ID, retries: r.task.Retries}
-	if w.settle(r.delivery, settleAck) {
-		r.consumer.acked.add(t)
-	} else {
-		w.finished.add(t)
+	w.remember(r, r)
+	if !w.settle(r.delivery, settleAck) {
+		w.finished.add(r.mark())
 	}
 }

@@ -55,7 +55,7 @@ func (w *Worker) postpones(t *protocol.Task) bool {
 
 // postpone hands a run to the postponer. It may wait for room.
 func (w *Worker) postpone(r *run) {
-	if r.delivery.Redelivered && w.postponed.take(r.task.ID, r.task.Retries) {
+	if r.delivery.Redelivered && w.postponed.take(r.mark()) {
 		// It went back before its connection was lost, and only its ack did not arrive.
 		w.settle(r.delivery, settleAck)
 		return
@@ -156,7 +156,7 @@ func (p *postponer) send(batch []*run) {
 			continue
 		}
 		w.log.Debug("task goes back until its ETA", "task", r.task.Name, "id", r.task.ID, "eta", r.task.ETA)
-		t := finishedTask{id: r.task.ID, retries: r.task.Retries}
+		t := r.mark()
 		if err := r.delivery.Ack(); err == nil {
 			r.consumer.postponed.add(t)
 		} else {

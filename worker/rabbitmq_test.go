@@ -29,6 +29,11 @@ func rabbitApp(t *testing.T, url string, c umbel.Config) *umbel.App {
 }
 
 func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
+	t.Run("acked late", func(t *testing.T) { cutAgainAndAgain(t, umbel.AcksLate()) })
+	t.Run("acked early", func(t *testing.T) { cutAgainAndAgain(t) })
+}
+
+func cutAgainAndAgain(t *testing.T, options ...umbel.TaskOption) {
 	rabbit := testenv.RabbitMQ(t)
 	link := faultnet.To(t, rabbit.Addr())
 	app := rabbitApp(t, rabbit.URLAt("amqp", link.Addr()), umbel.Config{})
@@ -44,7 +49,7 @@ func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
 		progress <- n
 		time.Sleep(time.Millisecond) // the task's own work: something for the cut to fall into
 		return n, nil
-	}, umbel.AcksLate())
+	}, options...)
 
 	_, stop := start(t, app, worker.Config{Concurrency: 4})
 	var resent atomic.Int64
@@ -54,7 +59,7 @@ func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
 		for n := range tasks {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			r, err := work.Send(ctx, n, umbel.TaskID(fmt.Sprintf("task-%d", n)))
-			if errors.Is(err, broker.ErrUnconfirmed) {
+			for errors.Is(err, broker.ErrUnconfirmed) {
 				// Only the caller can decide, and this one would rather have it twice.
 				resent.Add(1)
 				r, err = work.Send(ctx, n)
@@ -120,6 +125,50 @@ func TestNothingIsLostWhenTheConnectionIsCutAgainAndAgain(t *testing.T) {
 		}
 		_, stop = start(t, app, worker.Config{Concurrency: 4})
 	}
+}
+
+func TestAnotherMessageWithTheSameIDIsNotTakenForACopy(t *testing.T) {
+	rabbit := testenv.RabbitMQ(t)
+	link := faultnet.To(t, rabbit.Addr())
+	app := rabbitApp(t, rabbit.URLAt("amqp", link.Addr()), umbel.Config{})
+	release := make(chan struct{})
+	ran := make(chan int, 10)
+	task := umbel.Register(app, "t", func(_ context.Context, n int) (int, error) {
+		ran <- n
+		if n == 0 {
+			<-release
+		}
+		return n, nil
+	})
+	w, _ := start(t, app, worker.Config{Concurrency: 1, PrefetchMultiplier: 8})
+	next := func(want int) {
+		t.Helper()
+		select {
+		case n := <-ran:
+			if n != want {
+				t.Fatalf("task %d ran, want %d", n, want)
+			}
+		case <-time.After(60 * time.Second):
+			t.Fatalf("task %d does not run", want)
+		}
+	}
+	for _, n := range []int{1, 0, 2} { // 2 waits behind 0, and its connection is lost soon after the ack of 1
+		id := "same"
+		if n == 0 {
+			id = "other"
+		}
+		if _, err := task.Send(deadline(t), n, umbel.TaskID(id)); err != nil {
+			t.Fatal(err)
+		}
+		if n != 2 {
+			next(n)
+		}
+	}
+	waitFor(t, func() bool { return w.Stats().Received >= 3 }, "the third message in the prefetch")
+	link.Cut()
+	waitFor(t, func() bool { return w.Stats().Received >= 4 }, "the third message once more")
+	close(release)
+	next(2)
 }
 
 func TestWorkerRefusesAQueueThatExistsWithOtherArguments(t *testing.T) {

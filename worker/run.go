@@ -21,6 +21,7 @@ type run struct {
 	known    *known
 	request  *umbel.Request // from admission on
 	due      time.Time      // when delay hands it on
+	print    uint64         // fingerprint of the body
 	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
 
@@ -45,6 +46,11 @@ type known struct {
 // stale reports that the delivery's connection is gone: the broker will hand the message out again, so this copy must
 // not start.
 func (r *run) stale() bool { return r.consumer.epoch.Load() != r.epoch }
+
+// mark is how this attempt is known when its message comes again.
+func (r *run) mark() finishedTask {
+	return finishedTask{id: r.task.ID, retries: r.task.Retries, body: r.print}
+}
 
 // ignored reports whether this run's result is not wanted: the message says, or else the task.
 func (r *run) ignored() bool {
