@@ -114,7 +114,7 @@ func (r *router) addRule(rule *RouteRule) error {
 		}
 		r.rules = append(r.rules, patternRule{re, rule})
 	case strings.Contains(rule.Pattern, "*"):
-		r.rules = append(r.rules, patternRule{globRegexp(rule.Pattern), rule})
+		r.rules = append(r.rules, patternRule{routing.Glob(rule.Pattern), rule})
 	case rule.Pattern == "":
 		return errors.New("task_routes: a rule has no task name")
 	default:
@@ -123,40 +123,6 @@ func (r *router) addRule(rule *RouteRule) error {
 		}
 	}
 	return nil
-}
-
-// globRegexp is Python's fnmatch: * and ? match any characters, dots included, and [] a set.
-func globRegexp(glob string) *regexp.Regexp {
-	var b strings.Builder
-	b.WriteString(`\A(?s:`)
-	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; c {
-		case '*':
-			b.WriteString(".*")
-		case '?':
-			b.WriteByte('.')
-		case '[':
-			end := strings.IndexByte(glob[i+1:], ']')
-			if end <= 0 {
-				b.WriteString(`\[`)
-				continue
-			}
-			set := glob[i+1 : i+1+end]
-			if set[0] == '!' {
-				set = "^" + set[1:]
-			}
-			b.WriteString("[" + strings.ReplaceAll(set, `\`, `\\`) + "]")
-			i += end + 1
-		default:
-			b.WriteString(regexp.QuoteMeta(string(c)))
-		}
-	}
-	b.WriteString(`)\z`)
-	re, err := regexp.Compile(b.String())
-	if err != nil { // a set such as [z-a]: nothing matches it
-		return regexp.MustCompile(`\A[^\s\S]\z`)
-	}
-	return re
 }
 
 // rule is the first that matches the task, or nil.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/umbel-go/umbel/internal/routing"
 )
 
 func planOf(t *testing.T, c Config) *plan {
@@ -131,7 +133,7 @@ func TestGlobIsFnmatch(t *testing.T) {
 		{"a.*", "a.b.c", true}, {"a.*", "ab", false}, {"*", "", true}, {"a.?*", "a.", false}, {"a[bc]*", "acx", true},
 		{"a[!b]*", "ab", false}, {"a[*", "a[x", true}, {"[z-a]*", "z", false}, {"a+*", "a+1", true},
 	} {
-		if got := globRegexp(tt.glob).MatchString(tt.task); got != tt.want {
+		if got := routing.Glob(tt.glob).MatchString(tt.task); got != tt.want {
 			t.Errorf("%q matches %q: %t, want %t", tt.glob, tt.task, got, tt.want)
 		}
 	}
