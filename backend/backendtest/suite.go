@@ -49,6 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Backend, options ...Optio
 		{"document", true, documentTests},
 		{"forget", true, forgetTests},
 		{"chord", true, chordTests},
+		{"ledger", false, ledgerTests},
 		{"watch", false, watchTests},
 		{"peer", false, peerTests},
 	}

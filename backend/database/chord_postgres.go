@@ -23,7 +23,7 @@ func (d *postgres) transact(ctx context.Context, f func(batch) error) error {
 	})
 }
 
-var postgresNames = []string{"_chords", "_parts", "_groups"}
+var postgresNames = []string{"_chords", "_parts", "_groups", "_records"}
 
 // text is a statement in PostgreSQL's words.
 func (b postgresBatch) text(s statement) string {

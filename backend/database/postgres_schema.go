@@ -26,6 +26,7 @@ CREATE TABLE ` + table + ` (
 );
 CREATE INDEX ` + table + `_expires ON ` + table + ` (expires) WHERE expires IS NOT NULL`,
 		chordSteps(table, "bytea"),
+		ledgerStep(table),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/internal/watch"
 	"github.com/umbel-go/umbel/protocol"
@@ -22,6 +23,7 @@ type space struct {
 	expiring expiry
 	version  int64 // of the latest write
 	chords   map[string]*chord
+	books    map[string]map[string]backend.Record
 	sweep    int // how many chords there may be before expired ones are looked for
 }
 
@@ -72,7 +74,7 @@ func (s *space) leave(b *Backend) {
 		s.backends = slices.Delete(s.backends, i, i+1)
 	}
 	if len(s.backends) == 0 {
-		s.docs, s.expiring, s.chords = nil, nil, nil
+		s.docs, s.expiring, s.chords, s.books = nil, nil, nil, nil
 		if spaces.m[s.name] == s {
 			delete(spaces.m, s.name)
 		}
