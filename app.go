@@ -16,6 +16,7 @@ import (
 
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/control"
 	"github.com/umbel-go/umbel/internal/setting"
 )
 
@@ -29,6 +30,7 @@ type App struct {
 	eager  atomic.Bool
 	plan   atomic.Pointer[plan] // nil until the settings are needed; stored with mu held
 	link   atomic.Pointer[link] // nil until connected
+	clock  control.Clock        // of remote control
 	taker  atomic.Pointer[func(context.Context, *broker.Message) error]
 
 	mu     sync.Mutex // guards what follows
@@ -37,6 +39,8 @@ type App struct {
 	funcs  []RouteFunc
 	config *Config // nil until loaded; defaults filled in
 	log    *slog.Logger
+
+	commands map[string]ControlCommand // of remote control, the user's own
 
 	opening turn // held while connecting; guards closed
 	closed  bool

@@ -262,6 +262,25 @@ type Config struct {
 	// 0.4 s. Celery: task_publish_retry_policy.
 	TaskPublishRetryPolicy *PublishRetryPolicy `setting:"task_publish_retry_policy"`
 
+	// ControlExchange names the exchanges of remote control, NAME.pidbox and reply.NAME.pidbox: whoever is to hear or be
+	// heard must have the same. Defaults to celery. Celery: control_exchange.
+	ControlExchange string `setting:"control_exchange"`
+
+	// ControlQueueTTL is how long a command or reply waits in its queue. Defaults to 300 s. Celery: control_queue_ttl.
+	ControlQueueTTL time.Duration `setting:"control_queue_ttl"`
+
+	// ControlQueueExpires is how long a queue of remote control lives without a consumer. Defaults to 10 s.
+	// Celery: control_queue_expires.
+	ControlQueueExpires time.Duration `setting:"control_queue_expires"`
+
+	// ControlQueueExclusive gives each queue of remote control to one connection, as RabbitMQ from 4.3 on asks of queues
+	// that are not durable. Defaults to true. Celery: control_queue_exclusive.
+	ControlQueueExclusive *bool `setting:"control_queue_exclusive"`
+
+	// ControlQueueDurable makes those queues survive a restart of the broker; they are not exclusive then. Defaults to
+	// false. Celery: control_queue_durable.
+	ControlQueueDurable bool `setting:"control_queue_durable"`
+
 	// WorkerConcurrency is how many tasks run at once: raise it for tasks that wait, lower it for tasks that compute.
 	// Defaults to the number of CPUs. Celery: worker_concurrency.
 	WorkerConcurrency int `setting:"worker_concurrency"`
@@ -273,6 +292,14 @@ type Config struct {
 	// WorkerPool is goroutine (the default) or solo (one task at a time). Celery: worker_pool, whose prefork, threads,
 	// eventlet and gevent are taken for goroutine.
 	WorkerPool string `setting:"worker_pool"`
+
+	// WorkerEnableRemoteControl lets workers hear the commands of remote control: inspect, control, revoke. Defaults to
+	// true. Celery: worker_enable_remote_control.
+	WorkerEnableRemoteControl *bool `setting:"worker_enable_remote_control"`
+
+	// WorkerStateDB is a file that keeps what was revoked over restarts of this worker, for fleets without a result store
+	// that keeps it for all. Marks as in WorkerPidfile. Defaults to none. Celery: worker_state_db, the option --statedb.
+	WorkerStateDB string `setting:"worker_state_db"`
 
 	// WorkerLogLevel is debug, info, warning, error or critical. Defaults to info. Celery: the option --loglevel.
 	WorkerLogLevel string `setting:"worker_loglevel"`

@@ -70,9 +70,14 @@ func (c Config) WithDefaults() Config {
 		MaxRetries: 3, IntervalStep: 200 * time.Millisecond, IntervalMax: time.Second,
 	})
 
+	c.ControlExchange = cmp.Or(c.ControlExchange, "celery")
+	c.ControlQueueTTL = cmp.Or(c.ControlQueueTTL, 300*time.Second)
+	c.ControlQueueExpires = cmp.Or(c.ControlQueueExpires, 10*time.Second)
+	c.ControlQueueExclusive = cmp.Or(c.ControlQueueExclusive, new(true))
 	c.WorkerConcurrency = cmp.Or(c.WorkerConcurrency, runtime.GOMAXPROCS(0))
 	c.WorkerPrefetchMultiplier = cmp.Or(c.WorkerPrefetchMultiplier, 4)
 	c.WorkerPool = cmp.Or(c.WorkerPool, "goroutine")
+	c.WorkerEnableRemoteControl = cmp.Or(c.WorkerEnableRemoteControl, new(true))
 	c.WorkerLogLevel = cmp.Or(c.WorkerLogLevel, "info")
 	return c
 }

@@ -136,6 +136,13 @@ var samples = map[string]struct {
 	"worker_log_json":                         {"true", true},
 	"worker_log_color":                        {"false", new(false)},
 	"worker_logfile":                          {"worker.log", "worker.log"},
+	"worker_enable_remote_control":            {"false", new(false)},
+	"worker_state_db":                         {"revoked.json", "revoked.json"},
+	"control_exchange":                        {"other", "other"},
+	"control_queue_ttl":                       {"60", time.Minute},
+	"control_queue_expires":                   {"20", 20 * time.Second},
+	"control_queue_exclusive":                 {"false", new(false)},
+	"control_queue_durable":                   {"true", true},
 	"worker_pidfile":                          {"worker.pid", "worker.pid"},
 
 	"broker_native_delayed_delivery_queue_type": {"classic", "classic"},

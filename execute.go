@@ -95,6 +95,10 @@ func (a *App) call(ctx context.Context, d *Definition, r *Request) (value any, e
 
 // outcome decides what a handler's error means.
 func (d *Definition) outcome(ctx context.Context, r *Request, value any, err error) Outcome {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrRevoked) {
+		// Whatever it returns: nothing may follow from a task that was terminated. Celery kills its process.
+		return Outcome{State: Revoked, Err: ErrRevoked}
+	}
 	if err == nil {
 		return Outcome{State: Success, Value: value}
 	}
@@ -108,8 +112,6 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 		return Outcome{State: Ignored, Err: err}
 	case errors.As(err, &reject):
 		return Outcome{State: Rejected, Err: err, Requeue: reject.Requeue}
-	case ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrRevoked):
-		return Outcome{State: Revoked, Err: ErrRevoked}
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		// The handler passed on the cancellation: what matters is why it was cancelled.

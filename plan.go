@@ -93,6 +93,15 @@ func (a *App) QueueNamed(name string) (QueuePlan, error) {
 	return q.plan(), nil
 }
 
+// QueueFor is the plan of a queue that no setting names.
+func (a *App) QueueFor(c QueueConfig) (QueuePlan, error) {
+	p, err := a.ready()
+	if err != nil {
+		return QueuePlan{}, err
+	}
+	return p.router.newQueue(c).plan(), nil
+}
+
 // RoutedQueues are the configured queues and those that task_routes names: every queue this app's settings speak of.
 func (a *App) RoutedQueues() ([]QueuePlan, error) {
 	plans, err := a.Queues()

@@ -2,6 +2,7 @@ package umbel
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,23 @@ func ParseRate(text string) (Rate, error) {
 		return Rate(n / 3600), nil
 	}
 	return 0, fmt.Errorf("rate %q: unknown unit %q: want s, m or h", text, unit)
+}
+
+// String is the rate as ParseRate reads it, per second, minute or hour, whichever is the roundest; "" is no limit.
+func (r Rate) String() string {
+	if r <= 0 {
+		return ""
+	}
+	for _, unit := range []struct {
+		name    string
+		seconds float64
+	}{{"s", 1}, {"m", 60}, {"h", 3600}} {
+		n := float64(r) * unit.seconds
+		if whole := math.Round(n); whole >= 1 && math.Abs(n-whole) < 1e-9*n {
+			return strconv.FormatFloat(whole, 'f', -1, 64) + "/" + unit.name
+		}
+	}
+	return strconv.FormatFloat(float64(r), 'g', 6, 64) + "/s"
 }
 
 // Interval is the time between two tasks at this rate, 0 without limit.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/umbel-go/umbel/protocol"
@@ -125,6 +126,33 @@ func (d *Definition) Input() []string {
 		names = append(names, d.input.typ.String())
 	}
 	return names
+}
+
+// Attribute is one of the options given at registration, by Celery's name, as Python would show it. ok is false when it
+// was not given. Workers call it.
+func (d *Definition) Attribute(name string) (text string, ok bool) {
+	o := &d.options
+	switch name {
+	case "queue":
+		return deref(o.send.queue, ""), o.send.queue != nil
+	case "exchange":
+		return deref(o.send.exchange, ""), o.send.exchange != nil
+	case "routing_key":
+		return deref(o.send.routingKey, ""), o.send.routingKey != nil
+	case "serializer":
+		return o.send.serializer, o.send.serializer != ""
+	case "max_retries":
+		if o.retry == nil {
+			return "", false
+		}
+		return strconv.Itoa(o.retry.Max), o.retry.Max >= 0
+	case "priority":
+		if o.send.priority == nil {
+			return "", false
+		}
+		return fmt.Sprint(*o.send.priority), true
+	}
+	return "", false
 }
 
 // A Policy is how a worker treats a task: the task's own options over the settings.

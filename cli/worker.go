@@ -64,12 +64,12 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.settings.add(fl, "soft-time-limit", "", "task_soft_time_limit", "soft time limit of tasks, in `SECONDS`")
 	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "")
 	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "")
-	f.settings.add(fl, "statedb", "S", "worker_state_db", "")
+	f.settings.add(fl, "statedb", "S", "worker_state_db", "keep what was revoked in this `FILE` over restarts")
 	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "")
 	f.settings.addSwitch(fl, "events", "", "worker_send_task_events", "")
 	f.settings.addSwitch(fl, "disable-prefetch", "", "worker_disable_prefetch", "")
 	fl.BoolVarP(&f.detach, "detach", "D", false, "")
-	for _, name := range []string{"discard", "max-tasks-per-child", "max-memory-per-child", "statedb", "task-events", "events", "disable-prefetch", "detach"} {
+	for _, name := range []string{"discard", "max-tasks-per-child", "max-memory-per-child", "task-events", "events", "disable-prefetch", "detach"} {
 		_ = fl.MarkHidden(name)
 	}
 	f.empty.add(fl)
@@ -110,7 +110,13 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		defer file.close()
 	}
 	p.app.SetLogger(log)
-	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, Log: log})
+	stateFile := ""
+	if c.WorkerStateDB != "" {
+		if stateFile, err = nodePath(c.WorkerStateDB, node); err != nil {
+			return &fault{code: exitConfig, err: fmt.Errorf("worker_state_db: %w", err)}
+		}
+	}
+	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, StateFile: stateFile, Log: log})
 	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
 	defer s.steer()() // before the pid file tells others whom to signal
 	if c.WorkerPidfile != "" {

@@ -2,7 +2,7 @@ package worker
 
 // Admission: the gate between the broker and the pool.
 //
-//	delivery → decode header → known? → ended here before? → expired? → due (or back into the broker's delay)? → its turn (rate limit)? → ready
+//	delivery → decode header → known? → revoked? → ended here before? → expired? → due (or back into the broker's delay)? → its turn (rate limit)? → ready
 //
 // Owner: the driver's goroutine of the queue. It may wait only for room in ready, which holds back this queue alone.
 // Celery: celery/worker/strategy.py, celery/worker/request.py.
@@ -44,6 +44,9 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = again, w.node
+	if w.discard(r) {
+		return
+	}
 	if w.postpones(t) {
 		w.postpone(r)
 		return
@@ -63,6 +66,12 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		w.delay.add(r)
 		return
 	}
+	w.submit(r)
+}
+
+// submit hands a run to the pool.
+func (w *Worker) submit(r *run) {
+	w.waiting.add(r)
 	w.pool.submit(r)
 }
 
@@ -120,7 +129,7 @@ func (w *Worker) due(r *run) {
 		w.delay.add(r)
 		return
 	}
-	w.pool.submit(r)
+	w.submit(r)
 }
 
 // expired ends a run whose time to start has passed: REVOKED, and acked.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,10 @@ type Config struct {
 	// Nodename is this worker's name, name@host; %h, %n, %d and %i are replaced. Defaults to celery@%h. Celery: -n.
 	Nodename string
 
+	// StateFile keeps what was revoked over restarts of this worker. Defaults to worker_state_db.
+	// Celery: --statedb.
+	StateFile string
+
 	// ColdGrace is how long a cold shutdown waits for tasks whose context was cancelled. Defaults to 10 s.
 	ColdGrace time.Duration
 
@@ -42,10 +47,11 @@ type Config struct {
 // resolved is a Config with every default filled from the app's settings.
 type resolved struct {
 	Config
-	settings *umbel.Config
-	queues   []umbel.QueuePlan
-	prefetch int // per queue; 0 is no limit
-	node     string
+	settings  *umbel.Config
+	queues    []umbel.QueuePlan
+	prefetch  int // per queue; 0 is no limit
+	node      string
+	stateFile string // "": none
 }
 
 func (c Config) resolve(app *umbel.App) (*resolved, error) {
@@ -82,6 +88,7 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 	if r.node, err = Nodename(c.Nodename); err != nil {
 		errs = append(errs, err)
 	}
+	r.stateFile = cmp.Or(c.StateFile, s.WorkerStateDB)
 	if r.queues, err = c.plan(app); err != nil {
 		errs = append(errs, err)
 	}

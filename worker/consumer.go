@@ -44,7 +44,7 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 
 func (c *consumer) start(ctx context.Context) (err error) {
 	c.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{
-		Queue: c.queue.Name, Prefetch: c.worker.prefetch, Declare: c.queue.Topology,
+		Queue: c.queue.Name, Prefetch: c.worker.prefetchNow(), Declare: c.queue.Topology,
 		Deliver: c.deliver, Notify: c.notify,
 	})
 	if err == nil {

@@ -116,6 +116,13 @@ func (d *delay) reschedule(f func(*run)) {
 	d.wake()
 }
 
+// list is what waits now, in no order.
+func (d *delay) list() []*run {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.waiting)
+}
+
 // close ends run and returns what was still waiting.
 func (d *delay) close() []*run {
 	close(d.stop)

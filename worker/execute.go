@@ -2,7 +2,7 @@ package worker
 
 // Execution: a slot runs one task.
 //
-//	stale? expired? poison? → decode body → a seat → ack, if early → STARTED → middleware and handler, under its limits → finish
+//	stale? revoked? expired? poison? → decode body → a seat → ack, if early → STARTED → middleware and handler, under its limits → finish
 //
 // Owner: the pool's goroutine.
 
@@ -19,7 +19,8 @@ import (
 )
 
 func (w *Worker) execute(r *run) {
-	if r.stale() || w.expired(r) {
+	w.waiting.remove(r)
+	if r.stale() || w.discard(r) || w.expired(r) {
 		return
 	}
 	if r.again && (w.succeededBefore(r) || !w.counted(r)) {
@@ -48,7 +49,9 @@ func (w *Worker) execute(r *run) {
 		}
 		r.acked = true
 		if r.consumer.queue.DeadLetter == "" { // else the message is kept for its dead letter
+			r.view.Lock()
 			r.release()
+			r.view.Unlock()
 		}
 	} else {
 		w.inflight.add(r)
@@ -123,6 +126,8 @@ func (w *Worker) runLimited(r *run, body *protocol.Body) (o umbel.Outcome, lost 
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	r.begin(body, cancel)
+	defer r.end()
 	if soft > 0 {
 		t := time.AfterFunc(soft, func() {
 			w.log.Warn("soft time limit exceeded", "task", r.request.DisplayName(), "id", r.task.ID, "limit", soft)
@@ -162,11 +167,12 @@ var errGoexit = errors.New("the handler ended its goroutine (runtime.Goexit)")
 // limits are the message's, else the task's. Celery: 0 and null in a message fall through.
 func (w *Worker) limits(r *run) (soft, hard time.Duration) {
 	soft, hard = r.task.SoftTimeLimit, r.task.TimeLimit
+	own := r.known.policyNow()
 	if soft <= 0 {
-		soft = r.known.policy.SoftTimeLimit
+		soft = own.SoftTimeLimit
 	}
 	if hard <= 0 {
-		hard = r.known.policy.TimeLimit
+		hard = own.TimeLimit
 	}
 	return soft, hard
 }

@@ -71,7 +71,7 @@ func (c *consumer) widen(ctx context.Context) {
 			return
 		}
 		h.mu.Lock()
-		n := c.worker.prefetch + h.extra
+		n := min(c.worker.prefetchNow()+h.extra, maxPrefetch)
 		h.mu.Unlock()
 		if err := c.sub.SetPrefetch(ctx, n); err != nil && ctx.Err() == nil {
 			c.worker.log.Warn("cannot change prefetch", "queue", c.queue.Name, "prefetch", n, "error", err)

@@ -13,8 +13,10 @@ import (
 // The invariant that keeps tasks from waiting beside a free slot: goroutines ≥ min(waiting + running, size). submit makes
 // one before it queues a task that would break it; a goroutine ends only where it still holds.
 type pool struct {
-	size int
-	run  func(*run)
+	size      atomic.Int64
+	shrinking atomic.Bool                   // there may be goroutines beyond size
+	sized     atomic.Pointer[chan struct{}] // closed and replaced when size becomes smaller
+	run       func(*run)
 
 	ready chan *run // submit sends, slots receive; room for what the prefetch may hold
 
@@ -61,12 +63,16 @@ const keepSlots = 16
 const readyRoom = 1024
 
 func newPool(size int, f func(*run)) *pool {
-	return &pool{size: size, run: f, slots: make(map[*slot]struct{}), ready: make(chan *run, readyRoom), closed: make(chan struct{})}
+	p := &pool{run: f, slots: make(map[*slot]struct{}), ready: make(chan *run, readyRoom), closed: make(chan struct{})}
+	p.size.Store(int64(size))
+	sized := make(chan struct{})
+	p.sized.Store(&sized)
+	return p
 }
 
 // submit queues a task for a slot. It waits while readyRoom tasks are waiting, or gives the task up when the pool closes.
 func (p *pool) submit(r *run) {
-	if n := p.load.Add(1); n <= int64(p.size) {
+	if n := p.load.Add(1); n <= p.size.Load() {
 		p.grow(n)
 	}
 	select {
@@ -80,7 +86,7 @@ func (p *pool) submit(r *run) {
 func (p *pool) grow(load int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := p.live(); n < p.size && int64(n) < load {
+	if n := int64(p.live()); n < p.size.Load() && n < load {
 		p.add()
 	}
 }
@@ -114,11 +120,17 @@ func (p *pool) work(s *slot) {
 			return
 		default:
 		}
+		sized, over := p.over(s)
+		if over {
+			left = true
+			return
+		}
 		select {
 		case <-p.closed:
 			left = true
 			p.leave(s)
 			return
+		case <-sized:
 		case r := <-p.ready:
 			s.now.Store(r)
 			r.slot = s
@@ -185,7 +197,7 @@ func (p *pool) replace(s *slot) {
 	select {
 	case <-p.closed:
 	default:
-		if p.live() < p.size && int64(p.live()) < p.load.Load() {
+		if n := int64(p.live()); n < p.size.Load() && n < p.load.Load() {
 			p.add()
 		}
 	}

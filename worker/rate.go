@@ -16,9 +16,24 @@ type limiter struct {
 	mu       sync.Mutex // guards what follows
 	interval time.Duration
 	next     time.Time // the earliest next turn
+	text     string    // the rate as it was given; "" is none
 }
 
-func newLimiter(r umbel.Rate) *limiter { return &limiter{interval: r.Interval()} }
+func newLimiter(r umbel.Rate) *limiter { return &limiter{interval: r.Interval(), text: r.String()} }
+
+// name is how the rate is shown from now on.
+func (l *limiter) name(text string) {
+	l.mu.Lock()
+	l.text = text
+	l.mu.Unlock()
+}
+
+// rate is the rate as it is shown, "" for none.
+func (l *limiter) rate() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text
+}
 
 // turn takes the next turn and returns its time.
 func (l *limiter) turn(now time.Time) time.Time {

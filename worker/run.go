@@ -25,6 +25,15 @@ type run struct {
 	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
 
+	chair uint64 // in waiting
+
+	view    sync.Mutex     // guards what follows, and task and delivery until it has ended, against panel
+	stands  stand          // where it stands
+	body    *protocol.Body // once it runs
+	started time.Time
+	early   bool                    // acked before it ran
+	stop    context.CancelCauseFunc // of its context, while it runs
+
 	slot      *slot           // that runs it
 	seat      seat            // where it runs
 	reports   sync.RWMutex    // held for reading while the handler reports a state
@@ -41,6 +50,8 @@ type known struct {
 	def    *umbel.Definition
 	policy umbel.Policy
 	limit  *limiter
+	starts atomic.Int64               // of this worker
+	limits atomic.Pointer[timeLimits] // nil: the policy's
 }
 
 // stale reports that the delivery's connection is gone: the broker will hand the message out again, so this copy must

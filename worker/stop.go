@@ -87,7 +87,9 @@ func (w *Worker) shutdown() error {
 	var errs []error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.base), drainWait)
 	defer cancel()
-	for _, c := range w.consumers {
+	w.panel.close(ctx)
+	consumers := w.allConsumers()
+	for _, c := range consumers {
 		if err := c.sub.Stop(ctx); err != nil {
 			w.log.Warn("cannot stop consuming", "queue", c.queue.Name, "error", err)
 		}
@@ -102,7 +104,7 @@ func (w *Worker) shutdown() error {
 			w.giveBack(r.delivery)
 		}
 	}
-	for _, c := range w.consumers {
+	for _, c := range consumers {
 		_ = c.sub.Flush(ctx) // a lost connection has given them back already
 	}
 	errs = append(errs, w.drain())
@@ -110,9 +112,10 @@ func (w *Worker) shutdown() error {
 	w.timeouts.Wait() // each ends within a moment
 	w.aside.Wait()    // ends with the cold stage at the latest
 	w.finisher.close()
+	w.revoked.close()
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(w.base), drainWait) // draining may have taken long
 	defer cancel()
-	for _, c := range w.consumers {
+	for _, c := range consumers {
 		if err := c.close(ctx); err != nil {
 			w.log.Warn("cannot close consumer", "queue", c.queue.Name, "error", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -26,7 +27,18 @@ type Worker struct {
 	tasks     map[string]*known
 	decode    protocol.DecodeOptions
 
-	consumers []*consumer
+	consumersMu sync.Mutex // guards consumers and retired
+	consumers   []*consumer
+	retired     []*consumer // consume no more; what they brought still runs
+
+	waiting waiting
+	revoked *revoked
+	panel   *panel
+	events  eventSwitch // nil: this worker sends no events
+	clock   eventClock  // of the events; nil likewise
+	started time.Time
+	grown   atomic.Int64 // prefetch on top of what it was at the start
+
 	pool      *pool
 	seats     seats
 	delay     *delay
@@ -83,11 +95,20 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.delay = newDelay(w.due)
 	w.postponer = newPostponer(w)
 	w.finisher = newFinisher(w)
+	w.revoked = newRevoked(w)
+	w.started = time.Now()
+	if err := w.revoked.load(starting); err != nil {
+		w.log.Warn("cannot read what was revoked before this worker started", "error", err)
+	}
+	go w.revoked.run()
 	go w.delay.run()
 	go w.postponer.run()
 	go w.finisher.run()
 
-	err = w.consume(starting)
+	w.panel = newPanel(w)
+	if err = w.panel.open(starting); err == nil {
+		err = w.consume(starting)
+	}
 	if err != nil && w.stage.stopping() {
 		w.log.Info("worker: stopped before it could consume", "error", err)
 		return w.shutdown()
@@ -158,11 +179,9 @@ func (w *Worker) retryStart(ctx context.Context, what string, open func() error)
 // consume starts a consumer for each queue.
 func (w *Worker) consume(ctx context.Context) error {
 	for _, q := range w.queues {
-		c := newConsumer(w, q)
-		if err := c.start(ctx); err != nil {
-			return fmt.Errorf("worker: consume from queue %q: %w", q.Name, err)
+		if err := w.addConsumer(ctx, q); err != nil {
+			return fmt.Errorf("worker: %w", err)
 		}
-		w.consumers = append(w.consumers, c)
 	}
 	return nil
 }

@@ -332,7 +332,7 @@ func TestForeignVariablesAreNoErrors(t *testing.T) {
 
 func TestWhatHasNoEffectIsSaidOnce(t *testing.T) {
 	s := sources(t, map[string]string{"umbel.yaml": "CELERY_IMPORTS: tasks\nworker_direct: true\nworker_agent: null\ns3_bucket: b\nworker_pool: gevent\n" +
-		"timezone: UTC\nenable_utc: on\nworker_send_task_events: off\nworker_enable_remote_control: false\n"})
+		"timezone: UTC\nenable_utc: on\nworker_send_task_events: off\n"})
 	got := load(t, s)
 	for i := range got.Warnings {
 		got.Warnings[i] = strings.ReplaceAll(got.Warnings[i], s.Dir+"/", "")
@@ -342,7 +342,6 @@ func TestWhatHasNoEffectIsSaidOnce(t *testing.T) {
 		"umbel.yaml:4: s3_bucket has no effect: Umbel has no result backend for S3: results go where result_backend says",
 		"umbel.yaml:5: worker_pool: gevent is taken for goroutine: Go runs tasks on goroutines, not in Python's processes or threads",
 		"umbel.yaml:2: worker_direct has no effect yet",
-		"umbel.yaml:9: worker_enable_remote_control has no effect yet",
 	}
 	if !reflect.DeepEqual(got.Warnings, want) {
 		t.Errorf("warnings are\n%s\nwant\n%s", strings.Join(got.Warnings, "\n"), strings.Join(want, "\n"))

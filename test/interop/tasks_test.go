@@ -62,6 +62,7 @@ func registerTasks(app *umbel.App, redis *testenv.RedisServer) {
 	umbel.Register(app, "go.order", process)
 	umbel.Register(app, "go.routed.order", process)
 	umbel.Register(app, "go.quorum", process, umbel.AcksLate())
+	umbel.Register(app, "go.nap", func(ctx context.Context, _ int) (string, error) { <-ctx.Done(); return "woken", ctx.Err() })
 	umbel.Register(app, "go.typed", func(_ context.Context, v typed) (string, error) { return v.String(), nil })
 	umbel.Register(app, "go.bytes", func(_ context.Context, b []byte) (string, error) { return fmt.Sprintf("%q", b), nil })
 	umbel.Register(app, "go.returns.typed", func(context.Context, struct{}) (typed, error) {
