@@ -54,6 +54,16 @@ func (p *program) completeWords(cmd *cobra.Command, flag string, words ...string
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// completeArgs completes the first argument with words; each may have an explanation behind a tab.
+func (p *program) completeArgs(cmd *cobra.Command, words ...string) {
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // completeTasks completes the first argument with the app's tasks.
 func (p *program) completeTasks(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {

@@ -58,7 +58,7 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 	fmt.Fprintf(w, "\n%s\n%s\n", p.paint.bold("Exit codes"), indent(exitCodes, 2))
 }
 
-const exitCodes = `0 done   1 failed   2 usage   69 broker or result store cannot be reached
+const exitCodes = `0 done   1 failed   2 usage   69 no broker, result store or node answers
 73 pid file is taken   78 settings make no sense`
 
 func (p *program) commandList(w io.Writer, cmd *cobra.Command) {

@@ -107,6 +107,14 @@ func shop() *umbel.App {
 	umbel.Register(app, "shop.stubborn", func(ctx context.Context, in hold) (string, error) {
 		return untilReleased(context.WithoutCancel(ctx), in)
 	}, umbel.AcksLate())
+	app.HandleControl(umbel.ControlCommand{Name: "shelves", Summary: "how many shelves there are", Args: []string{"kind"}, Inspect: true,
+		Func: func(_ context.Context, args umbel.ControlArgs) (any, error) {
+			var in struct {
+				Kind string `json:"kind"`
+			}
+			err := args.Decode(&in)
+			return map[string]int{in.Kind: 3}, err
+		}})
 	return app
 }
 

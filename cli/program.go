@@ -53,6 +53,7 @@ func (p *program) command() *cobra.Command {
 	p.global.bind(root.PersistentFlags())
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run"},
+		&cobra.Group{ID: "fleet", Title: "Workers"},
 		&cobra.Group{ID: "task", Title: "Tasks"},
 		&cobra.Group{ID: "queue", Title: "Queues"},
 		&cobra.Group{ID: "about", Title: "About"},
@@ -62,9 +63,10 @@ func (p *program) command() *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"run", []*cobra.Command{p.workerCommand(), p.benchCommand()}},
-		{"task", []*cobra.Command{p.callCommand(), p.resultCommand()}},
+		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand()}},
+		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand()}},
 		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand()}},
-		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.completionCommand()}},
+		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

@@ -19,6 +19,7 @@ type depth struct {
 	Ready     int    `json:"ready"`
 	Unsettled *int   `json:"unsettled"` // null where the broker does not tell
 	Consumers int    `json:"consumers"`
+	Paused    bool   `json:"paused"`
 }
 
 func (p *program) queuesCommand() *cobra.Command {
@@ -34,6 +35,7 @@ broker does not tell.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.queues(cmd.Context(), names, asJSON) },
 	}
+	cmd.AddCommand(p.pauseCommand(), p.resumeCommand())
 	cmd.Flags().StringSliceVarP(&names, "queues", "Q", nil, "queue `NAMES`, with commas between them")
 	cmd.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
 	p.completeQueues(cmd, "queues")
@@ -48,6 +50,13 @@ func (p *program) queues(ctx context.Context, names []string, asJSON bool) error
 	depths, err := p.depths(ctx, b, names, nil)
 	if err != nil {
 		return err
+	}
+	paused, err := p.app.PausedQueues(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	for i := range depths {
+		depths[i].Paused = contains(paused, depths[i].Name)
 	}
 	if asJSON {
 		out := json.NewEncoder(p.Out)
@@ -109,7 +118,11 @@ func (p *program) depthTable(depths []depth) *table {
 		if d.Unsettled != nil {
 			unsettled = strconv.Itoa(*d.Unsettled)
 		}
-		t.add(d.Name, strconv.Itoa(d.Ready), unsettled, strconv.Itoa(d.Consumers))
+		consumers := strconv.Itoa(d.Consumers)
+		if d.Paused {
+			consumers += "  paused"
+		}
+		t.add(d.Name, strconv.Itoa(d.Ready), unsettled, consumers)
 	}
 	return t
 }

@@ -22,6 +22,45 @@ import (
 // reprDepth bounds nesting: deeper is shown as "...".
 const reprDepth = 50
 
+// Repr is a value as Python shows it, whole, with the members of objects in the order they came.
+func Repr(v codec.Value) string { return string(appendOrdered(nil, v, 0)) }
+
+func appendOrdered(dst []byte, v codec.Value, depth int) []byte {
+	if depth > reprDepth {
+		return append(dst, "..."...)
+	}
+	switch kindOf(v) {
+	case objectKind:
+		fields, err := members(v)
+		if err != nil || v.Raw() == nil {
+			return append(dst, reprOf(v)...)
+		}
+		dst = append(dst, '{')
+		for i, f := range fields {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = append(appendReprString(dst, f.Name), ": "...)
+			dst = appendOrdered(dst, f.Value, depth+1)
+		}
+		return append(dst, '}')
+	case arrayKind:
+		items, err := elements(v)
+		if err != nil {
+			return append(dst, reprOf(v)...)
+		}
+		dst = append(dst, '[')
+		for i, item := range items {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendOrdered(dst, item, depth+1)
+		}
+		return append(dst, ']')
+	}
+	return append(dst, reprOf(v)...)
+}
+
 func reprOf(v codec.Value) string {
 	x, err := v.Any()
 	if err != nil { // a Go value that is nothing to Python, or text that is no JSON

@@ -19,6 +19,10 @@ func (w *Worker) addConsumer(ctx context.Context, q umbel.QueuePlan) error {
 	if w.consumerOf(q.Name) != nil {
 		return nil
 	}
+	if w.setAside(&q) {
+		w.log.Warn("queue is paused: not consumed until it is resumed (umbel queues resume)", "queue", q.Name)
+		return nil
+	}
 	c := newConsumer(w, q)
 	if err := c.start(ctx); err != nil {
 		return fmt.Errorf("consume from queue %q: %w", q.Name, err)

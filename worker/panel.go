@@ -65,6 +65,7 @@ var commands = map[string]command{
 	"active_queues":   {run: (*panel).activeQueues},
 	"add_consumer":    {required: []string{"queue"}, run: (*panel).addConsumer},
 	"cancel_consumer": {required: []string{"queue"}, run: (*panel).cancelConsumer},
+	"resume_queue":    {required: []string{"queue"}, run: (*panel).resumeQueue},
 
 	"pool_grow":    {run: (*panel).poolGrow},
 	"pool_shrink":  {run: (*panel).poolShrink},

@@ -71,6 +71,9 @@ func (p *panel) addConsumer(ctx context.Context, a arguments) (any, error) {
 	if err := w.addConsumer(ctx, plan); err != nil {
 		return nil, err
 	}
+	if w.consumerOf(name) == nil {
+		return control.Refused("queue " + name + " is paused: resume it"), nil
+	}
 	w.log.Info("consuming from one more queue", "queue", name)
 	return control.Done("add consumer " + name), nil
 }
@@ -133,6 +136,9 @@ func (a arguments) optional(names ...string) *bool {
 
 func (p *panel) cancelConsumer(ctx context.Context, a arguments) (any, error) {
 	w, name := p.worker, a.text("queue")
+	if a.flag("pause") {
+		return p.pauseQueue(ctx, name)
+	}
 	if err := w.cancelConsumer(ctx, name); err != nil {
 		return nil, err
 	}

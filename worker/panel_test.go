@@ -315,3 +315,45 @@ func TestSecretsStaySecretInConf(t *testing.T) {
 		t.Errorf("report shows %v", got)
 	}
 }
+
+func TestAPausedQueueIsConsumedByNobody(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	task := umbel.Register(app, "t", func(_ context.Context, name string) (string, error) { return name, nil })
+	queues := func(node string) string {
+		var names []string
+		for _, q := range ask(t, app, node, "active_queues", nil).([]any) {
+			names = append(names, q.(map[string]any)["name"].(string))
+		}
+		return strings.Join(names, " ")
+	}
+	_, _ = start(t, app, worker.Config{Queues: []string{"orders", "mail"}, Nodename: "both@host"})
+	_, _ = start(t, app, worker.Config{Queues: []string{"mail"}, Nodename: "mail@host"})
+	p, err := app.PauseQueue(deadline(t), "orders")
+	if err != nil || fmt.Sprint(p) != "{[both@host] true}" {
+		t.Fatalf("pause: %v, %v", p, err)
+	}
+	// One that starts meanwhile leaves it alone, and says so.
+	_, _ = start(t, app, worker.Config{Queues: []string{"orders"}, Nodename: "late@host"})
+	r, err := task.Send(deadline(t), "waits", umbel.Queue("orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := queues("both@host") + "|" + queues("mail@host") + "|" + queues("late@host"); got != "mail|mail|" {
+		t.Errorf("consumed while it is paused: %q", got)
+	}
+	if got := fmt.Sprint(ask(t, app, "late@host", "add_consumer", map[string]any{"queue": "orders"})); !strings.Contains(got, "is paused") {
+		t.Errorf("add_consumer of a paused queue: %s", got)
+	}
+	if paused, err := app.PausedQueues(deadline(t)); err != nil || fmt.Sprint(paused) != "[orders]" {
+		t.Errorf("paused: %v, %v", paused, err)
+	}
+	if p, err = app.ResumeQueue(deadline(t), "orders"); err != nil || fmt.Sprint(p) != "{[both@host late@host] true}" {
+		t.Fatalf("resume: %v, %v", p, err)
+	}
+	if v, err := r.Get(deadline(t)); v != "waits" || err != nil {
+		t.Errorf("afterwards: %q, %v", v, err)
+	}
+	if got := queues("mail@host"); got != "mail" {
+		t.Errorf("the worker that never consumed it consumes %q", got)
+	}
+}

@@ -179,8 +179,8 @@ func (s *revoked) run() {
 		case <-again:
 		case <-s.reload:
 			ctx, cancel := context.WithTimeout(s.worker.base, storeWait)
-			if err := s.load(ctx); err != nil {
-				s.worker.log.Warn("cannot read what was revoked while the connection was away", "error", err)
+			if err := errors.Join(s.load(ctx), s.worker.recallPaused(ctx)); err != nil {
+				s.worker.log.Warn("cannot read what was revoked or paused while the connection was away", "error", err)
 			}
 			cancel()
 			continue
@@ -248,6 +248,12 @@ func (s *revoked) load(ctx context.Context) error {
 		s.add(r.Expires.Add(-umbel.RevokedAge), r.Name)
 	}
 	return errors.Join(err, lerr)
+}
+
+// keepsRecords reports whether the result store does.
+func (w *Worker) keepsRecords() bool {
+	_, ok := w.results.(backend.Ledger)
+	return ok
 }
 
 // missed has everything read anew: commands may have been missed. It does not wait.

@@ -27,9 +27,10 @@ type Worker struct {
 	tasks     map[string]*known
 	decode    protocol.DecodeOptions
 
-	consumersMu sync.Mutex // guards consumers and retired
+	consumersMu sync.Mutex // guards consumers, retired and paused
 	consumers   []*consumer
-	retired     []*consumer // consume no more; what they brought still runs
+	retired     []*consumer                 // consume no more; what they brought still runs
+	paused      map[string]*umbel.QueuePlan // queues that nobody is to consume; not nil: this worker would
 
 	waiting waiting
 	revoked *revoked
@@ -97,6 +98,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.finisher = newFinisher(w)
 	w.revoked = newRevoked(w)
 	w.started = time.Now()
+	if err := w.loadPaused(starting); err != nil {
+		w.log.Warn("cannot read which queues are paused", "error", err)
+	}
 	if err := w.revoked.load(starting); err != nil {
 		w.log.Warn("cannot read what was revoked before this worker started", "error", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/cli"
 	"github.com/umbel-go/umbel/internal/testenv"
 	"github.com/umbel-go/umbel/worker"
 )
@@ -40,6 +41,8 @@ func TestControl(t *testing.T) {
 	t.Run("commands", w.controlCommands)
 	t.Run("tasks in hand", w.controlTasks)
 	t.Run("command lines", w.controlCommandLines)
+	t.Run("our command lines", w.controlOurCommandLines)
+	t.Run("a paused queue", w.controlPause)
 	t.Run("revoked", w.controlRevoked)
 }
 
@@ -363,4 +366,47 @@ unseen.id`)
 			t.Errorf("the worker that started later runs %d tasks", n)
 		}
 	})
+}
+
+// Our command line and Celery's own say the same of a Python worker, line by line.
+func (w *world) controlOurCommandLines(t *testing.T) {
+	for _, args := range [][]string{
+		{"status", "-j"}, {"inspect", "ping"}, {"inspect", "active"}, {"inspect", "registered", "name", "max_retries"}, {"inspect", "active_queues"},
+		{"inspect", "conf"}, {"inspect", "conf", "-j"}, {"control", "rate_limit", "py.echo", "5/m"}, {"control", "time_limit", "py.echo", "60", "120"},
+		{"control", "enable_events"}, {"control", "enable_events", "-j"},
+	} {
+		args = append(args, "-d", "py@py", "-t", "20")
+		theirs := w.celery(t, append([]string{"-C"}, args...)...)
+		var out, errs strings.Builder
+		app := umbel.New("interop")
+		code := cli.Run(deadline(t), app, append([]string{"umbel", "--config", w.settings}, args...), cli.Std{Out: &out, Err: &errs})
+		if refused := strings.Contains(theirs, "ERROR") || strings.Contains(theirs, `"error"`); code != 0 && !(refused && code == 1) {
+			t.Errorf("umbel %v: exit code %d: %s", args, code, errs.String())
+		}
+		if d := cmp.Diff(strings.TrimSpace(theirs), strings.TrimSpace(out.String())); d != "" {
+			t.Errorf("%v (-celery +umbel):\n%s", args, d)
+		}
+	}
+	var errs strings.Builder
+	if code := cli.Run(deadline(t), umbel.New("interop"), []string{"umbel", "--config", w.settings, "status", "-d", "nobody@nowhere", "-t", "0.2"}, cli.Std{Err: &errs}); code != 69 {
+		t.Errorf("nobody answers: exit code %d: %s", code, errs.String())
+	}
+}
+
+// A queue is paused for Go's and Python's workers alike, and resumed where it was consumed.
+func (w *world) controlPause(t *testing.T) {
+	stop := startGo(t, w.newApp(t, nil), worker.Config{Queues: []string{"py"}, Concurrency: 1, Nodename: "pygo@host"})
+	defer stop()
+	p, err := w.app.PauseQueue(deadline(t), "py")
+	if err != nil || fmt.Sprint(p) != "{[py@py pygo@host] true}" {
+		t.Fatalf("pause: %v, %v", p, err)
+	}
+	testenv.Await(t, "no consumer left", func() bool { q, _ := w.rabbit.Queue("py"); return q.Consumers == 0 }, nil)
+	if p, err = w.app.ResumeQueue(deadline(t), "py"); err != nil || fmt.Sprint(p) != "{[py@py pygo@host] true}" {
+		t.Fatalf("resume: %v, %v", p, err)
+	}
+	testenv.Await(t, "both consume again", func() bool { q, _ := w.rabbit.Queue("py"); return q.Consumers == 2 }, nil)
+	if n := len(w.ask(t, "go@host", "active_queues", nil).([]any)); n != 1 {
+		t.Errorf("a worker that never consumed it consumes %d queues", n)
+	}
 }
