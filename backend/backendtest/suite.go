@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Backend, options ...Optio
 		{"forget", true, forgetTests},
 		{"chord", true, chordTests},
 		{"ledger", false, ledgerTests},
+		{"schedule", true, scheduleTests},
 		{"watch", false, watchTests},
 		{"peer", false, peerTests},
 	}

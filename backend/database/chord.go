@@ -28,6 +28,9 @@ type batch interface {
 	// row reads the first row of a statement that may write; ok is false when there is none.
 	row(s statement, dest ...any) (ok bool, err error)
 
+	// now is the time by the clock that all who use the store share, in unix milliseconds.
+	now() (int64, error)
+
 	// rows reads all rows of a statement that does not write.
 	rows(s statement, dest []any, each func() error) error
 }
@@ -230,6 +233,9 @@ func (s *store) tidy(ctx context.Context) (n int64, err error) {
 		}
 		chords, err := b.exec(statement{`DELETE FROM {}_chords WHERE expires <= $1`, []any{now}})
 		if err != nil {
+			return err
+		}
+		if _, err := b.exec(statement{`DELETE FROM {}_ticks WHERE expires <= $1`, []any{now}}); err != nil {
 			return err
 		}
 		groups, err := b.exec(statement{`DELETE FROM {}_groups WHERE expires <= $1`, []any{now}})

@@ -23,7 +23,7 @@ func (d *postgres) transact(ctx context.Context, f func(batch) error) error {
 	})
 }
 
-var postgresNames = []string{"_chords", "_parts", "_groups", "_records"}
+var postgresNames = []string{"_chords", "_parts", "_groups", "_records", "_schedules", "_timetables", "_ticks"}
 
 // text is a statement in PostgreSQL's words.
 func (b postgresBatch) text(s statement) string {
@@ -37,6 +37,12 @@ func (b postgresBatch) text(s statement) string {
 func (b postgresBatch) exec(s statement) (int64, error) {
 	tag, err := b.tx.Exec(b.ctx, b.text(s), s.args...)
 	return tag.RowsAffected(), err
+}
+
+// now is the server's, whatever the hosts say.
+func (b postgresBatch) now() (ms int64, err error) {
+	err = b.tx.QueryRow(b.ctx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").Scan(&ms)
+	return ms, err
 }
 
 func (b postgresBatch) row(s statement, dest ...any) (bool, error) {

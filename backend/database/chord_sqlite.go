@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/umbel-go/umbel/internal/sqlitefile"
 )
@@ -26,6 +27,9 @@ func (b sqliteBatch) exec(s statement) (int64, error) {
 	r, err := b.tx.Exec(b.text(s), s.args...)
 	return r.Rows, err
 }
+
+// now is the host's: the file is not shared with others.
+func (b sqliteBatch) now() (int64, error) { return time.Now().UnixMilli(), nil }
 
 func (b sqliteBatch) row(s statement, dest ...any) (bool, error) {
 	rows, err := b.tx.ExecQuery(b.text(s), s.args...)

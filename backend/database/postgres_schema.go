@@ -27,6 +27,7 @@ CREATE TABLE ` + table + ` (
 CREATE INDEX ` + table + `_expires ON ` + table + ` (expires) WHERE expires IS NOT NULL`,
 		chordSteps(table, "bytea"),
 		ledgerStep(table),
+		scheduleSteps(table, "bytea"),
 	}
 }
 

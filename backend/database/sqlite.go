@@ -96,6 +96,7 @@ func sqliteSteps(table string) []string {
 CREATE INDEX ` + table + `_expires ON ` + table + ` (expires) WHERE expires IS NOT NULL`,
 		chordSteps(table, "BLOB"),
 		ledgerStep(table),
+		scheduleSteps(table, "BLOB"),
 	}
 }
 

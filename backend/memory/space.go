@@ -17,14 +17,17 @@ import (
 type space struct {
 	name string
 
-	mu       sync.Mutex // never held while notify runs: boards only queue
-	backends []*Backend
-	docs     map[string]*document
-	expiring expiry
-	version  int64 // of the latest write
-	chords   map[string]*chord
-	books    map[string]map[string]backend.Record
-	sweep    int // how many chords there may be before expired ones are looked for
+	mu         sync.Mutex // never held while notify runs: boards only queue
+	backends   []*Backend
+	docs       map[string]*document
+	expiring   expiry
+	version    int64 // of the latest write
+	chords     map[string]*chord
+	books      map[string]map[string]backend.Record
+	timetables map[string]*timetable
+	ticks      map[string]tick
+	tickSweep  int // how many ticks there may be before expired ones are looked for
+	sweep      int // how many chords there may be before expired ones are looked for
 }
 
 // A document as it is stored: encoded, so that no caller's later change reaches it.
@@ -74,7 +77,7 @@ func (s *space) leave(b *Backend) {
 		s.backends = slices.Delete(s.backends, i, i+1)
 	}
 	if len(s.backends) == 0 {
-		s.docs, s.expiring, s.chords, s.books = nil, nil, nil, nil
+		s.docs, s.expiring, s.chords, s.books, s.timetables, s.ticks = nil, nil, nil, nil, nil, nil
 		if spaces.m[s.name] == s {
 			delete(spaces.m, s.name)
 		}

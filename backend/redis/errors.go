@@ -81,7 +81,7 @@ func (s *settings) replyHint(reply string) string {
 		return "user name or password is wrong"
 	case code == "NOPERM":
 		return "the user's access list lacks this: Umbel needs evalsha, script|load, get, mget, del, getrange, set, setex, publish, subscribe, unsubscribe, " +
-			"ping on keys and channels that begin with " + s.prefix + "celery-"
+			"ping, and for schedules incr, hset, hdel, hscan, pexpire, pttl, on keys and channels that begin with " + s.prefix + "celery-"
 	case code == "READONLY":
 		return "this server is a replica: give the master's address, or use sentinel://"
 	case code == "OOM":
@@ -126,7 +126,7 @@ func (s *settings) transient(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
-	case errors.Is(err, rueidis.ErrClosing), errors.Is(err, errLinksClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, rueidis.ErrClosing), errors.Is(err, errLinksClosed), errors.Is(err, context.Canceled), errors.Is(err, backend.ErrFenced):
 		return false
 	case errors.As(err, &authority), errors.As(err, &host), errors.As(err, &invalid):
 		return false
