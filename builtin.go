@@ -28,6 +28,14 @@ func (a *App) builtin() map[string]*Definition {
 		own[name] = &Definition{name: name, input: shapeOf(argsType), output: reflect.TypeFor[any](), run: run}
 	}
 	add("celery.accumulate", accumulated)
+	add("celery.backend_cleanup", func(ctx context.Context, _ *protocol.Body) (any, error) {
+		b, err := a.Backend(ctx)
+		if err != nil {
+			return nil, err
+		}
+		_, err = b.Cleanup(ctx)
+		return nil, err
+	})
 	add(chordCheck, a.runChordCheck)
 	own[chordCheck].options.retry = &Retry{Max: NoLimit, Backoff: time.Second, BackoffMax: time.Minute, Jitter: true}
 	add("celery.map", func(ctx context.Context, body *protocol.Body) (any, error) {

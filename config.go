@@ -28,6 +28,13 @@ type Config struct {
 	// ResultAcceptContent is the same for results. Defaults to AcceptContent. Celery: result_accept_content.
 	ResultAcceptContent []string `setting:"result_accept_content"`
 
+	// Timezone is the zone of schedules' clocks: an IANA name. Defaults to UTC, or to the local zone when EnableUTC is false.
+	// Celery: timezone.
+	Timezone string `setting:"timezone"`
+
+	// EnableUTC makes UTC the zone of schedules when Timezone is not set. Defaults to true. Celery: enable_utc.
+	EnableUTC *bool `setting:"enable_utc"`
+
 	// AcceptDecompressedBytes is how large a message body may become when it is decompressed, in bytes.
 	// Defaults to 128 MiB. Umbel's own: accept_decompressed_bytes.
 	AcceptDecompressedBytes int64 `setting:"accept_decompressed_bytes"`
@@ -317,6 +324,39 @@ type Config struct {
 	// WorkerPidfile holds the process id of the command worker; the same marks are replaced. Defaults to none.
 	// Celery: the option --pidfile.
 	WorkerPidfile string `setting:"worker_pidfile"`
+
+	// BeatSchedule are the tasks that package beat sends by schedule. Celery: beat_schedule.
+	BeatSchedule []ScheduleEntry `setting:"beat_schedule"`
+
+	// BeatScheduleFile holds further entries, and is read again when it changes. Defaults to none.
+	// Umbel's own: beat_schedule_file.
+	BeatScheduleFile string `setting:"beat_schedule_file"`
+
+	// BeatScheduleFilename is where schedulers keep the schedule's state, the entries added at run time and the lease of the
+	// one that leads: the URL of a store, or the path of an SQLite file. Defaults to ResultBackend; where that keeps nothing,
+	// to umbel-schedule.db. Celery: beat_schedule_filename.
+	BeatScheduleFilename string `setting:"beat_schedule_filename"`
+
+	// BeatName tells the schedules in one store apart. Defaults to the app's name. Umbel's own: beat_name.
+	BeatName string `setting:"beat_name"`
+
+	// BeatLease is how long the scheduler that leads may be unheard of before another takes its place. Defaults to 10 s.
+	// Umbel's own: beat_lease.
+	BeatLease time.Duration `setting:"beat_lease"`
+
+	// BeatMaxLoopInterval is the longest sleep between two looks at the schedule. Defaults to 300 s.
+	// Celery: beat_max_loop_interval.
+	BeatMaxLoopInterval time.Duration `setting:"beat_max_loop_interval"`
+
+	// BeatCronStartingDeadline is how late a missed time of a crontab may still be sent. Defaults to no limit.
+	// Celery: beat_cron_starting_deadline.
+	BeatCronStartingDeadline time.Duration `setting:"beat_cron_starting_deadline"`
+
+	// BeatLogfile is where the command beat logs to. Defaults to standard error. Celery: the option --logfile.
+	BeatLogfile string `setting:"beat_logfile"`
+
+	// BeatPidfile holds the process id of the command beat. Defaults to none. Celery: the option --pidfile.
+	BeatPidfile string `setting:"beat_pidfile"`
 
 	loaded loaded // what LoadConfig knows beside the values
 }

@@ -3,6 +3,7 @@ package umbel
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/internal/setting"
@@ -102,6 +103,9 @@ func (c Config) checkNumbers(p *problems) {
 		{"accept_decompressed_bytes", c.AcceptDecompressedBytes, 0, 1 << 62},
 		{"broker_connection_max_retries", int64(c.BrokerConnectionMaxRetries), 0, 1 << 62},
 		{"broker_connection_timeout", int64(c.BrokerConnectionTimeout), 0, 1 << 62},
+		{"beat_lease", int64(c.BeatLease), 0, 1 << 62},
+		{"beat_max_loop_interval", int64(c.BeatMaxLoopInterval), 0, 1 << 62},
+		{"beat_cron_starting_deadline", int64(c.BeatCronStartingDeadline), 0, 1 << 62},
 		{"broker_port", int64(c.BrokerPort), 0, 65535},
 		{"redis_port", int64(c.RedisPort), 0, 65535},
 		{"redis_db", int64(c.RedisDB), 0, 1 << 31},
@@ -155,6 +159,21 @@ func (c Config) checkQueues(p *problems) {
 			p.add("%s: queue %q is declared twice", c.place("task_queues"), q.Name)
 		}
 		seen[q.Name] = true
+	}
+	names := make(map[string]bool, len(c.BeatSchedule))
+	for _, e := range c.BeatSchedule {
+		if err := e.Check(); err != nil {
+			p.add("%s: %v", c.place("beat_schedule"), err)
+		}
+		if names[e.Name] {
+			p.add("%s: entry %q is there twice", c.place("beat_schedule"), e.Name)
+		}
+		names[e.Name] = true
+	}
+	if c.Timezone != "" {
+		if _, err := time.LoadLocation(c.Timezone); err != nil {
+			p.add("%s: %q is not a time zone: write an IANA name such as Europe/Berlin", c.place("timezone"), c.Timezone)
+		}
 	}
 	for i, r := range c.TaskRoutes {
 		if r.Pattern == "" {

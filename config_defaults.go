@@ -74,6 +74,10 @@ func (c Config) WithDefaults() Config {
 	c.ControlQueueTTL = cmp.Or(c.ControlQueueTTL, 300*time.Second)
 	c.ControlQueueExpires = cmp.Or(c.ControlQueueExpires, 10*time.Second)
 	c.ControlQueueExclusive = cmp.Or(c.ControlQueueExclusive, new(true))
+	c.EnableUTC = cmp.Or(c.EnableUTC, new(true))
+	c.BeatLease = cmp.Or(c.BeatLease, 10*time.Second)
+	c.BeatMaxLoopInterval = cmp.Or(c.BeatMaxLoopInterval, 300*time.Second)
+
 	c.WorkerConcurrency = cmp.Or(c.WorkerConcurrency, runtime.GOMAXPROCS(0))
 	c.WorkerPrefetchMultiplier = cmp.Or(c.WorkerPrefetchMultiplier, 4)
 	c.WorkerPool = cmp.Or(c.WorkerPool, "goroutine")

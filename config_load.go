@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/umbel-go/umbel/internal/schedule"
 	"github.com/umbel-go/umbel/internal/setting"
 )
 
@@ -115,6 +116,12 @@ func assign(field reflect.Value, v setting.Value) {
 			queues[i] = QueueConfig(x[i])
 		}
 		field.Set(reflect.ValueOf(queues))
+	case []schedule.Entry:
+		entries := make([]ScheduleEntry, len(x))
+		for i := range x {
+			entries[i] = ScheduleEntry(x[i])
+		}
+		field.Set(reflect.ValueOf(entries))
 	default:
 		value := reflect.ValueOf(x)
 		if field.Kind() == reflect.Pointer {

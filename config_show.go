@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/umbel-go/umbel/internal/schedule"
 	"github.com/umbel-go/umbel/internal/setting"
 )
 
@@ -103,6 +104,14 @@ func wire(row *setting.Setting, v any) any {
 			queues[i] = setting.Queue(v[i]).Plain()
 		}
 		return queues
+	case []ScheduleEntry:
+		entries := make([]schedule.Entry, len(v))
+		for i := range v {
+			entries[i] = schedule.Entry(v[i])
+		}
+		return setting.EntriesPlain(entries)
+	case []schedule.Entry:
+		return setting.EntriesPlain(v)
 	case time.Duration:
 		return max(v, 0).Seconds()
 	case *bool:

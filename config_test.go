@@ -144,6 +144,18 @@ var samples = map[string]struct {
 	"control_queue_exclusive":                 {"false", new(false)},
 	"control_queue_durable":                   {"true", true},
 	"worker_pidfile":                          {"worker.pid", "worker.pid"},
+	"timezone":                                {"Europe/Berlin", "Europe/Berlin"},
+	"enable_utc":                              {"false", new(false)},
+	"beat_lease":                              {"5", 5 * time.Second},
+	"beat_name":                               {"shop", "shop"},
+	"beat_schedule_file":                      {"schedule.yaml", "schedule.yaml"},
+	"beat_schedule_filename":                  {"schedule.db", "schedule.db"},
+	"beat_max_loop_interval":                  {"60", time.Minute},
+	"beat_cron_starting_deadline":             {"30", 30 * time.Second},
+	"beat_logfile":                            {"beat.log", "beat.log"},
+	"beat_pidfile":                            {"beat.pid", "beat.pid"},
+	"beat_schedule": {"{night: {task: t, schedule: {minute: 0, hour: [4, 5]}, jitter: 90s}}",
+		[]ScheduleEntry{{Name: "night", Task: "t", Schedule: "0 4,5 * * *", Jitter: 90 * time.Second}}},
 
 	"broker_native_delayed_delivery_queue_type": {"classic", "classic"},
 }

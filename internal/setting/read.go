@@ -92,6 +92,8 @@ func (r *reader) read(n *Node) any {
 		return r.queues(r.structure(n))
 	case Retry:
 		return r.retry(r.structure(n))
+	case Entries:
+		return r.entries(r.structure(n))
 	case Delivery:
 		if mode, ok := r.delivery(n); ok {
 			return mode

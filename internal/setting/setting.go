@@ -63,12 +63,13 @@ const (
 	Routes               // []Route
 	Queues               // []Queue
 	Retry                // RetryPolicy
+	Entries              // []schedule.Entry
 	Delivery             // int64: 1 or 2
 	Any                  // whatever it is
 )
 
 func (t Type) String() string {
 	return [...]string{"text", "true or false", "whole number", "number", "seconds", "rate", "time zone", "list of text", "URL",
-		"URL or list of URLs", "map", "true, false or map", "map or list of maps", "map or list of maps", "map",
+		"URL or list of URLs", "map", "true, false or map", "map or list of maps", "map or list of maps", "map", "map of maps",
 		"1, 2, transient or persistent", "any"}[t]
 }

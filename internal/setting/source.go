@@ -66,6 +66,14 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
+// parseFile reads a file by its name's end.
+func parseFile(path string, text []byte) (*Node, []Problem) {
+	if strings.EqualFold(filepath.Ext(path), ".toml") {
+		return readTOML(path, text)
+	}
+	return readYAML(path, text)
+}
+
 // file reads the settings of one file.
 func (l *loader) file(path string) {
 	text, err := readFile(path)
@@ -76,11 +84,7 @@ func (l *loader) file(path string) {
 		l.problem(Place{File: path}, "", "cannot read the settings file: %v", err)
 		return
 	}
-	read := readYAML
-	if strings.EqualFold(filepath.Ext(path), ".toml") {
-		read = readTOML
-	}
-	root, problems := read(path, text)
+	root, problems := parseFile(path, text)
 	l.problems = append(l.problems, problems...)
 	if root == nil || root.Kind == Null {
 		return
