@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	_ "time/tzdata" // schedules have zones also where the system has none: in an empty container
 
 	"github.com/umbel-go/umbel"
 	_ "github.com/umbel-go/umbel/standard" // a program opens any broker and store by its URL

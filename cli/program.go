@@ -62,9 +62,9 @@ func (p *program) command() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{"run", []*cobra.Command{p.workerCommand(), p.benchCommand()}},
+		{"run", []*cobra.Command{p.workerCommand(), p.beatCommand(), p.benchCommand()}},
 		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand()}},
-		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand()}},
+		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand(), p.scheduleCommand()}},
 		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand()}},
 		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
 	} {

@@ -25,6 +25,7 @@ type workerFlags struct {
 	settings        settingFlags
 	empty           emptyFlags
 	detach          bool
+	beat            bool
 	autoscale       string
 }
 
@@ -59,6 +60,8 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	fl.BoolVar(&f.purge, "purge", false, "empty the queues first, without asking")
 	fl.BoolVar(&f.purge, "discard", false, "")
 	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine, or solo for one task at a time; prefork, threads, gevent and eventlet are taken for goroutine")
+	fl.BoolVarP(&f.beat, "beat", "B", false, "send tasks by schedule as well; beside other schedulers one leads")
+	f.settings.add(fl, "schedule-filename", "s", "beat_schedule_filename", "keep the schedule in this SQLite `FILE`, or in the store of this URL")
 	fl.StringVar(&f.autoscale, "autoscale", "", "`MAX,MIN` tasks at once; goroutines come and go with the load, so this is --concurrency MAX")
 	f.settings.add(fl, "time-limit", "", "task_time_limit", "hard time limit of tasks, in `SECONDS`")
 	f.settings.add(fl, "soft-time-limit", "", "task_soft_time_limit", "soft time limit of tasks, in `SECONDS`")
@@ -72,7 +75,7 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	for _, name := range []string{"discard", "max-tasks-per-child", "max-memory-per-child", "task-events", "events", "disable-prefetch", "detach"} {
 		_ = fl.MarkHidden(name)
 	}
-	f.empty.add(fl)
+	f.empty.add(fl, emptyWorkerFlags)
 	p.completeQueues(cmd, "queues", "exclude-queues")
 	p.completeWords(cmd, "loglevel", "debug", "info", "warning", "error", "critical", "fatal")
 	p.completeWords(cmd, "pool", "goroutine", "solo")
@@ -148,7 +151,11 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 			return err
 		}
 	}
-	if err := w.Run(cmd.Context()); err != nil {
+	run := w.Run
+	if f.beat {
+		run = func(ctx context.Context) error { return p.runWithBeat(ctx, w, log) }
+	}
+	if err := run(cmd.Context()); err != nil {
 		return err
 	}
 	if w.Stage() >= worker.Cold {
@@ -157,18 +164,41 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 	return nil
 }
 
+// runWithBeat runs a scheduler beside the worker, for as long as it takes tasks. Celery: worker --beat.
+func (p *program) runWithBeat(ctx context.Context, w *worker.Worker, log *slog.Logger) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	ended := make(chan error, 1)
+	go func() {
+		err := p.scheduler(log).Run(ctx)
+		if err != nil {
+			log.Error("beat: cannot run; the worker stops", "error", err)
+			w.Stop(worker.Warm)
+		}
+		ended <- err
+	}()
+	err := w.Run(ctx)
+	end()
+	return errors.Join(err, beatFault(<-ended))
+}
+
 // workerLog makes the worker's log: where worker_logfile says, else on standard error.
 func (p *program) workerLog(c *umbel.Config, node string) (*slog.Logger, *logFile, error) {
+	return p.openLog(c, "worker_logfile", c.WorkerLogfile, node)
+}
+
+// openLog makes the log of a command that runs: in a file if the setting names one, else on standard error.
+func (p *program) openLog(c *umbel.Config, setting, name, node string) (*slog.Logger, *logFile, error) {
 	var out io.Writer = p.Err
 	var file *logFile
 	colour := p.ink.on
 	if c.WorkerLogColor != nil {
 		colour = *c.WorkerLogColor && !p.global.noColor
 	}
-	if c.WorkerLogfile != "" {
-		path, err := nodePath(c.WorkerLogfile, node)
+	if name != "" {
+		path, err := nodePath(name, node)
 		if err != nil {
-			return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("worker_logfile: %w", err)}
+			return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("%s: %w", setting, err)}
 		}
 		if file, err = openLogFile(path); err != nil {
 			return nil, nil, &fault{code: exitCantCreate, err: fmt.Errorf("open log file: %w", err)}

@@ -11,25 +11,24 @@ import (
 
 // settingFlags are options that set a setting, so that they are read, checked and shown as any other source.
 type settingFlags struct {
-	flags   *pflag.FlagSet
 	setting map[string]string // option → setting
 }
 
 func (s *settingFlags) add(fl *pflag.FlagSet, name, short, setting, text string) {
 	fl.StringP(name, short, "", text)
-	s.note(fl, name, setting)
+	s.note(name, setting)
 }
 
 func (s *settingFlags) addSwitch(fl *pflag.FlagSet, name, short, setting, text string) {
 	fl.BoolP(name, short, false, text)
-	s.note(fl, name, setting)
+	s.note(name, setting)
 }
 
-func (s *settingFlags) note(fl *pflag.FlagSet, name, setting string) {
+func (s *settingFlags) note(name, setting string) {
 	if s.setting == nil {
 		s.setting = make(map[string]string)
 	}
-	s.flags, s.setting[name] = fl, setting
+	s.setting[name] = setting
 }
 
 // values are the settings that were given as options, and as setting=value arguments, which win.
@@ -42,7 +41,7 @@ func (s *settingFlags) values(cmd *cobra.Command, args []string, autoscale strin
 		}
 		out["worker_concurrency"] = strings.TrimSpace(most)
 	}
-	s.flags.Visit(func(f *pflag.Flag) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if name := s.setting[f.Name]; name != "" {
 			out[name] = f.Value.String()
 			if name == "worker_loglevel" {
@@ -63,7 +62,10 @@ func (s *settingFlags) values(cmd *cobra.Command, args []string, autoscale strin
 
 // emptyFlags are options of Celery's worker that have nothing to act on here. Command lines written for Celery go on
 // working, and the log says why an option has no effect.
-type emptyFlags struct{ flags *pflag.FlagSet }
+type emptyFlags struct {
+	flags *pflag.FlagSet
+	known []emptyFlag
+}
 
 type emptyFlag struct {
 	name, short string
@@ -77,10 +79,7 @@ var emptyWorkerFlags = []emptyFlag{
 	{"without-heartbeat", "", false, "no event heartbeats are sent"},
 	{"heartbeat-interval", "", true, "no event heartbeats are sent yet"},
 	{"optimization", "O", true, "a task is given to a slot when one is free: that is -O fair"},
-	{"beat", "B", false, "the scheduler is not built yet: periodic tasks are not sent"},
-	{"schedule", "s", true, "the scheduler is not built yet"},
-	{"schedule-filename", "", true, "the scheduler is not built yet"},
-	{"scheduler", "", true, "the scheduler is not built yet"},
+	{"scheduler", "", true, "there is one scheduler; -s says where it keeps its schedule"},
 	{"include", "I", true, "tasks are compiled into the program"},
 	{"uid", "", true, "start the program as the user it is to be"},
 	{"gid", "", true, "start the program as the group it is to be"},
@@ -88,9 +87,17 @@ var emptyWorkerFlags = []emptyFlag{
 	{"executable", "", true, "the program is its own executable"},
 }
 
-func (e *emptyFlags) add(fl *pflag.FlagSet) {
-	e.flags = fl
-	for _, f := range emptyWorkerFlags {
+var emptyBeatFlags = []emptyFlag{
+	{"scheduler", "S", true, "there is one scheduler; -s says where it keeps its schedule"},
+	{"uid", "", true, "start the program as the user it is to be"},
+	{"gid", "", true, "start the program as the group it is to be"},
+	{"umask", "", true, "set the mask before the program starts"},
+	{"executable", "", true, "the program is its own executable"},
+}
+
+func (e *emptyFlags) add(fl *pflag.FlagSet, known []emptyFlag) {
+	e.flags, e.known = fl, known
+	for _, f := range known {
 		if f.text {
 			fl.StringP(f.name, f.short, "", "")
 		} else {
@@ -102,7 +109,7 @@ func (e *emptyFlags) add(fl *pflag.FlagSet) {
 
 // warn says of each that was given that it has no effect, and why.
 func (e *emptyFlags) warn(log *slog.Logger) {
-	for _, f := range emptyWorkerFlags {
+	for _, f := range e.known {
 		if e.flags.Changed(f.name) {
 			log.Warn("option --"+f.name+" has no effect", "why", f.why)
 		}
