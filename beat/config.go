@@ -32,7 +32,7 @@ type Config struct {
 	// MaxInterval is the longest sleep between two looks at the schedule. Defaults to beat_max_loop_interval, 300 s.
 	MaxInterval time.Duration
 
-	// Revoke ends a task for the overlap policy "cancel". Without it entries with that policy are refused.
+	// Revoke ends a task for the overlap policy "cancel". Defaults to App.Revoke with Terminate.
 	Revoke func(ctx context.Context, id string) error
 
 	// Log is told of every task that is sent. Defaults to the app's log.
@@ -49,6 +49,9 @@ func (c Config) withDefaults(app *umbel.App, s *umbel.Config) Config {
 	c.Lease = max(cmp.Or(c.Lease, s.BeatLease), 100*time.Millisecond)
 	c.Poll = cmp.Or(c.Poll, 500*time.Millisecond)
 	c.MaxInterval = cmp.Or(c.MaxInterval, s.BeatMaxLoopInterval)
+	if c.Revoke == nil {
+		c.Revoke = func(ctx context.Context, id string) error { return app.Revoke(ctx, []string{id}, umbel.Terminate()) }
+	}
 	c.Log = cmp.Or(c.Log, app.Logger())
 	return c
 }

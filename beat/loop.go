@@ -220,15 +220,7 @@ func (l *loop) usable(e *listed) (schedule.Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch e.entry.Overlap {
-	case "", schedule.Allow:
-		return due, nil
-	case schedule.Cancel:
-		if l.Revoke == nil {
-			return nil, errors.New("overlap: cancel needs a way to revoke tasks, and this program has none: use skip or queue")
-		}
-	}
-	if l.results == nil {
+	if o := e.entry.Overlap; o != "" && o != schedule.Allow && l.results == nil {
 		return nil, fmt.Errorf("overlap: %s needs a result store that tells when a task has ended: set result_backend", e.entry.Overlap)
 	}
 	return due, nil
