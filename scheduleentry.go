@@ -7,6 +7,11 @@ import (
 	"github.com/umbel-go/umbel/internal/schedule"
 )
 
+// TickHeader is the header of every message that a scheduler sends: the due time, a blank, and a name of this one message. A
+// due time that was sent twice, because a scheduler died in between, has one task id; workers run the message that comes
+// first, and drop the other.
+const TickHeader = "umbel_tick"
+
 // A ScheduleEntry is one task that package beat sends by schedule. Celery: an entry of beat_schedule.
 type ScheduleEntry struct {
 	// Name is the entry's own; of two with one name the later source wins.

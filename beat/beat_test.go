@@ -50,7 +50,7 @@ func (l *ledger) take(_ context.Context, m *broker.Message) error {
 	if err != nil {
 		return err
 	}
-	due, _ := t.CustomHeaders()[beat.TickHeader].(string)
+	due, _ := t.CustomHeaders()[umbel.TickHeader].(string)
 	if len(due) > 37 {
 		due = due[:len(due)-37]
 	}

@@ -12,13 +12,10 @@ import (
 	"github.com/umbel-go/umbel/internal/schedule"
 )
 
-// TickHeader is the header of every message that a scheduler sends: the due time, and a name of this one message.
-const TickHeader = "umbel_tick"
-
 // call is the message of a tick.
 func (l *loop) call(t tick) umbel.Call {
 	c := entryCall(t.item.entry)
-	c.Options = append(c.Options, umbel.TaskID(t.id), umbel.Header(TickHeader, t.slot.UTC().Format(time.RFC3339Nano)+" "+uuid.NewString()))
+	c.Options = append(c.Options, umbel.TaskID(t.id), umbel.Header(umbel.TickHeader, t.slot.UTC().Format(time.RFC3339Nano)+" "+uuid.NewString()))
 	return c
 }
 

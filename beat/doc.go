@@ -12,6 +12,6 @@
 //
 // A tick is one due time of one entry. Its task id follows from the two, so that whoever sends it again sends the same id.
 // It is claimed in the store before it is sent, and confirmed afterwards: what a new leader finds claimed and not confirmed
-// may have been sent or not, and it sends it again. A leader whose lease may have run out sends nothing: it knows from its own clock, and the store
-// refuses its claims.
+// may have been sent or not, and it sends it again; Umbel's workers run the message that comes first (header umbel_tick). A
+// leader whose lease may have run out sends nothing: it knows from its own clock, and the store refuses its claims.
 package beat

@@ -2,7 +2,7 @@ package worker
 
 // Execution: a slot runs one task.
 //
-//	stale? revoked? expired? poison? → decode body → a seat → ack, if early → STARTED → middleware and handler, under its limits → finish
+//	stale? revoked? expired? poison? sent twice by beat? → decode body → a seat → ack, if early → STARTED → middleware and handler, under its limits → finish
 //
 // Owner: the pool's goroutine.
 
@@ -23,7 +23,7 @@ func (w *Worker) execute(r *run) {
 	if r.stale() || w.discard(r) || w.expired(r) {
 		return
 	}
-	if r.again && (w.succeededBefore(r) || !w.counted(r)) {
+	if r.again && (w.succeededBefore(r) || !w.counted(r)) || w.tickedBefore(r) {
 		return
 	}
 	body, err := r.task.DecodeBody(w.decode)
