@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/internal/schedule"
 )
 
@@ -26,6 +27,9 @@ func entryCall(e umbel.ScheduleEntry) umbel.Call {
 		in = append(in, umbel.Kwargs(e.Kwargs))
 	}
 	c := umbel.Call{Name: e.Task, Input: in}
+	if len(e.Args) > 0 { // Celery's beat has lists where others have tuples
+		c.Options = append(c.Options, umbel.ReprArgs(codec.Repr(e.Args), codec.ReprKwargs(named(e.Kwargs))))
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Options)) {
 		c.Options = append(c.Options, sendOption(name, e.Options[name])...)
 	}
@@ -33,6 +37,15 @@ func entryCall(e umbel.ScheduleEntry) umbel.Call {
 		c.Options = append(c.Options, umbel.StoreResult()) // it is asked for
 	}
 	return c
+}
+
+// named are keyword arguments in the order in which they are sent.
+func named(kwargs map[string]any) []codec.NamedValue {
+	var out []codec.NamedValue
+	for _, name := range slices.Sorted(maps.Keys(kwargs)) {
+		out = append(out, codec.NamedValue{Name: name, Value: codec.Of(kwargs[name])})
+	}
+	return out
 }
 
 // sendOption is an option of an entry, which was checked when it was read.
