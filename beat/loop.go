@@ -8,8 +8,10 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/internal/schedule"
 )
@@ -220,10 +222,20 @@ func (l *loop) usable(e *listed) (schedule.Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o := e.entry.Overlap; o != "" && o != schedule.Allow && l.results == nil {
-		return nil, fmt.Errorf("overlap: %s needs a result store that tells when a task has ended: set result_backend", e.entry.Overlap)
+	return due, l.canTell(e.entry)
+}
+
+// canTell says why an entry's overlap policy cannot be followed, or nil.
+func (s *Scheduler) canTell(e umbel.ScheduleEntry) error {
+	if e.Overlap == "" || e.Overlap == schedule.Allow || keepsResults(s.settings) {
+		return nil
 	}
-	return due, nil
+	return fmt.Errorf("overlap: %s needs a result store that tells when a task has ended: set result_backend", e.Overlap)
+}
+
+// keepsResults reports whether results can be asked for by others than who sent the task.
+func keepsResults(c *umbel.Config) bool {
+	return c.ResultBackend != "disabled" && !strings.HasPrefix(c.ResultBackend, "rpc://")
 }
 
 // write writes states under the lease.

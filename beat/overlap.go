@@ -52,7 +52,11 @@ func (l *loop) clear(ctx context.Context, it *item, slot time.Time) (send bool, 
 // ended reports whether the entry's previous task has ended. Of one that nothing is stored of, that is only known when its
 // result would have expired: it waits in its queue, or runs.
 func (l *loop) ended(ctx context.Context, it *item) (bool, error) {
-	doc, err := l.results.Get(ctx, it.state.ID)
+	results, err := l.app.Backend(ctx)
+	if err != nil {
+		return false, fmt.Errorf("cannot tell whether the previous task has ended: %w", err)
+	}
+	doc, err := results.Get(ctx, it.state.ID)
 	if errors.Is(err, backend.ErrNotFound) {
 		expires := l.settings.ResultExpires
 		return expires > 0 && time.Since(it.state.Sent) > expires, nil

@@ -17,7 +17,6 @@ type Scheduler struct {
 	settings *umbel.Config
 	zone     *time.Location
 	store    backend.Schedules
-	results  backend.Backend // nil: results are not stored
 	declared declaration
 }
 
@@ -56,9 +55,6 @@ func (s *Scheduler) open(ctx context.Context) (closeStore func() error, err erro
 func (s *Scheduler) run(ctx context.Context) error {
 	s.Log.Info("beat: starting", "schedule", s.Name, "holder", s.Holder, "zone", s.zone.String())
 	defer s.Log.Info("beat: shutting down")
-	if r, err := s.app.Backend(ctx); err == nil && r.ReplyTo() == "" {
-		s.results = r
-	}
 	for {
 		t, err := s.stand(ctx)
 		if err != nil {

@@ -16,7 +16,7 @@ const defaultFile = "umbel-schedule.db"
 // openStore opens what beat_schedule_filename names, else the app's result store, else a file.
 func openStore(ctx context.Context, app *umbel.App, c *umbel.Config) (s backend.Schedules, close func() error, err error) {
 	where := c.BeatScheduleFilename
-	if where == "" && c.ResultBackend != "disabled" && !strings.HasPrefix(c.ResultBackend, "rpc://") || where == c.ResultBackend {
+	if where == "" && keepsResults(c) || where == c.ResultBackend {
 		b, err := app.Backend(ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("open the schedule's store: %w", err)

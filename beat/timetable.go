@@ -106,7 +106,7 @@ func (t *Timetable) item(l *listed, text []byte, now time.Time) Item {
 			i.Last = st.Last
 		}
 	}
-	if i.Err != nil {
+	if i.Err = cmp.Or(i.Err, t.s.canTell(l.entry)); i.Err != nil {
 		return i
 	}
 	due, err := schedule.Entry(l.entry).Due(t.s.zone)
@@ -249,7 +249,7 @@ func (t *Timetable) Run(ctx context.Context, name string) (*umbel.AsyncResult, e
 	return t.s.app.Send(ctx, c.Name, c.Input, append(c.Options, umbel.TaskID(uuid.NewString()))...)
 }
 
-// Next are an entry's next n due times, without jitter.
+// Next are an entry's next n due times by its own clocks, without jitter.
 func (t *Timetable) Next(ctx context.Context, name string, n int) ([]time.Time, error) {
 	l, _, err := t.find(ctx, name)
 	if err != nil {
@@ -267,10 +267,14 @@ func (t *Timetable) Next(ctx context.Context, name string, n int) ([]time.Time, 
 	if err != nil {
 		return nil, err
 	}
+	loc, err := schedule.Entry(l.entry).Location(t.s.zone)
+	if err != nil {
+		return nil, err
+	}
 	it := item{entry: l.entry, due: due, index: -1, state: state{Last: i.Next}}
 	var out []time.Time
 	for at := i.Next; !at.IsZero() && len(out) < n; at = it.next(at) {
-		out = append(out, at)
+		out = append(out, at.In(loc))
 		it.state.Last = at
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -134,7 +135,8 @@ func heed(cancel func(), log *slog.Logger, file *logFile) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for asked := false; ; {
+		var asked time.Time
+		for {
 			var sig os.Signal
 			select {
 			case <-done:
@@ -149,12 +151,13 @@ func heed(cancel func(), log *slog.Logger, file *logFile) (stop func()) {
 				if err := file.reopen(); err != nil {
 					log.Error("cannot begin the log file anew; going on with the old one", "file", file.path, "error", err)
 				}
-			case asked:
+			case !asked.IsZero() && time.Since(asked) < time.Second: // one wish, said to the process and to its group
+			case !asked.IsZero():
 				log.Error("signal: leaving at once", "signal", sig.String())
 				os.Exit(exitFailure)
 			default:
 				log.Info("signal: stopping", "signal", strings.ToLower(sig.String()))
-				asked = true
+				asked = time.Now()
 				cancel()
 			}
 		}
