@@ -47,6 +47,12 @@ type RefusedError struct {
 	Hint       string // what to do
 }
 
+// Passing reports whether the reason passes by itself: an alarm, a full queue or disk, a queue whose node is going. The same
+// message may then be taken later.
+func (e *RefusedError) Passing() bool {
+	return e.Reason == Blocked || e.Reason == Nacked || e.Reason == Full
+}
+
 func (e *RefusedError) Error() string {
 	s := fmt.Sprintf("broker refused message to exchange %q with routing key %q: %s", e.Exchange, e.RoutingKey, e.Reason)
 	if e.Detail != "" {

@@ -3,7 +3,7 @@ package worker
 // The finish of a run: what its outcome means for the result store, other messages, and the delivery.
 //
 //	SUCCESS   store, ack                       FAILURE   store, ack or reject (acks_on_failure)
-//	RETRY     publish next attempt, store, ack IGNORED   ack
+//	RETRY     store, publish next attempt, ack IGNORED   ack
 //	REJECTED  reject, or back to the queue     REVOKED   store, ack
 //
 // Early-acked deliveries are settled already; everything else is the same. Whatever follows from a task is durable before
@@ -138,18 +138,20 @@ func (w *Worker) revokedDocument(r *run, reason string) *protocol.Result {
 }
 
 // retry publishes the next attempt: the same message, one more retry, due after the delay, to the queue it came from.
+//
+// State RETRY is stored before: the next attempt may end on another worker while this one still waits for the store, and its
+// end must be what remains.
 func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
-	err := w.republish(r, body, func(t *protocol.Task) {
-		t.Retries++
-		t.ETA = time.Now().Add(o.Delay)
-		t.ParentID = t.ID
-		r.request.AddAttempt(t, o.Cause)
-	})
+	if !w.storeRetry(r, o) {
+		w.settleRun(r, settleRequeue) // the worker has to leave: this attempt counts for nothing
+		return
+	}
+	err := w.publishAttempt(r, body, o)
 	if err != nil {
 		err = fmt.Errorf("publish the next attempt: %w", err)
 		w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
 		var refused *broker.RefusedError
-		if errors.As(err, &refused) {
+		if errors.As(err, &refused) && !errors.Is(err, broker.ErrNotSent) {
 			// The same message will be refused again, and running the task again at once would go on without end.
 			w.stats.failed.Add(1)
 			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleReject)
@@ -165,9 +167,39 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	}
 	w.stats.retried.Add(1)
 	w.log.Info("task will be retried", "task", r.request.DisplayName(), "id", r.task.ID, "in", o.Delay, "retries", r.task.Retries, "error", o.Err)
+	w.settleRun(r, settleAck)
+}
+
+// publishAttempt publishes the next attempt, again and again while the broker refuses it for what passes: an alarm, a full
+// queue, a queue whose node is going.
+func (w *Worker) publishAttempt(r *run, body *protocol.Body, o *umbel.Outcome) error {
+	for n := 1; ; n++ {
+		err := w.republish(r, body, func(t *protocol.Task) {
+			t.Retries++
+			t.ETA = time.Now().Add(o.Delay)
+			t.ParentID = t.ID
+			r.request.AddAttempt(t, o.Cause)
+		})
+		var refused *broker.RefusedError
+		if !errors.As(err, &refused) || !refused.Passing() {
+			return err
+		}
+		wait := backoff(n)
+		w.log.Warn("the broker does not take the next attempt for now; trying again", "task", r.request.DisplayName(), "id", r.task.ID,
+			"error", err, "wait", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-w.stage.cold:
+			return fmt.Errorf("%w, and the worker has to leave: %w", broker.ErrNotSent, err)
+		}
+	}
+}
+
+// storeRetry stores state RETRY and reports whether the next attempt may be published: a late-acked one waits until it is
+// stored. What was acked early is nowhere but here, and waits for a moment only; its RETRY may then come late.
+func (w *Worker) storeRetry(r *run, o *umbel.Outcome) bool {
 	if w.results == nil || (r.ignored() && !r.known.policy.StoreErrors) {
-		w.finisher.end(r, nil, settleAck)
-		return
+		return true
 	}
 	value := codec.JSON([]byte("null"))
 	if o.Cause != nil {
@@ -175,8 +207,21 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	}
 	doc := r.request.Document(umbel.Retrying, value, w.settings.ResultExtended)
 	doc.Traceback, doc.HasTraceback = o.Traceback, o.Traceback != ""
-	w.finisher.end(r, doc, settleAck)
+	if !r.acked {
+		_, ok := w.finisher.store(doc)
+		return ok
+	}
+	select {
+	case <-w.finisher.storing(doc):
+	case <-w.finisher.stopped:
+	case <-time.After(earlyRetryWait):
+		w.log.Warn("state RETRY is not stored yet; the next attempt goes out all the same", "id", r.task.ID)
+	}
+	return true
 }
+
+// earlyRetryWait is how long the next attempt of a task that was acked early waits for the result store.
+const earlyRetryWait = 5 * time.Second
 
 func (w *Worker) reject(r *run, o *umbel.Outcome) {
 	w.log.Warn("task rejected", "task", r.request.DisplayName(), "id", r.task.ID, "requeue", o.Requeue, "error", o.Err)

@@ -146,8 +146,7 @@ func (f *finisher) store(doc *protocol.Result) (stored *protocol.Result, ok bool
 	if doc == nil || f.worker.results == nil {
 		return doc, true
 	}
-	told := make(chan *protocol.Result, 1)
-	f.take(ending{document: doc, stored: told})
+	told := f.storing(doc)
 	select {
 	case stored = <-told:
 	case <-f.stopped: // it may have taken the ending in its last breath, or never
@@ -157,6 +156,13 @@ func (f *finisher) store(doc *protocol.Result) (stored *protocol.Result, ok bool
 		}
 	}
 	return stored, stored != nil
+}
+
+// storing hands a document over and returns where it will be said what was stored; nothing comes once f has stopped.
+func (f *finisher) storing(doc *protocol.Result) <-chan *protocol.Result {
+	told := make(chan *protocol.Result, 1)
+	f.take(ending{document: doc, stored: told})
+	return told
 }
 
 // failureOf is the conclusion of a failure.

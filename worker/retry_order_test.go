@@ -1,0 +1,155 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/backend"
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/broker/memory"
+	"github.com/umbel-go/umbel/protocol"
+	"github.com/umbel-go/umbel/worker"
+)
+
+// A retry in the order of its effects: state RETRY, the next attempt, the ack.
+
+// twice registers a task that succeeds at its second attempt, and counts starts.
+func twice(app *umbel.App, options ...umbel.TaskOption) (*umbel.Task[int, int], *atomic.Int32) {
+	var starts atomic.Int32
+	options = append(options, umbel.Retry{Delay: time.Second})
+	return umbel.Register(app, "twice", func(ctx context.Context, n int) (int, error) {
+		starts.Add(1)
+		if umbel.RequestFrom(ctx).Retries == 0 {
+			return 0, errBoom
+		}
+		return n, nil
+	}, options...), &starts
+}
+
+// retryless is a store that is away for RETRY documents.
+type retryless struct {
+	backend.Backend
+	away atomic.Bool
+}
+
+func (s *retryless) Store(ctx context.Context, docs []*protocol.Result) []error {
+	for _, d := range docs {
+		if d.Status == umbel.Retrying && s.away.Load() {
+			errs := make([]error, len(docs))
+			for i := range errs {
+				errs[i] = errors.New("away")
+			}
+			return errs
+		}
+	}
+	return s.Backend.Store(ctx, docs)
+}
+
+func TestTheNextAttemptWaitsForStateRETRY(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, umbel.Config{})
+		task, starts := twice(app, umbel.AcksLate())
+		store := &retryless{}
+		store.Backend, _ = app.Backend(t.Context())
+		store.away.Store(true)
+		w, stop := start(t, app, worker.Config{Concurrency: 1})
+		worker.SetResults(w, store)
+		r, err := task.Send(t.Context(), 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := starts.Load(); n != 1 {
+			t.Errorf("%d starts while state RETRY cannot be stored, want 1: what the next attempt stores would be overwritten", n)
+		}
+		store.away.Store(false)
+		if n, err := r.Get(t.Context()); n != 7 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTheNextAttemptOfAnEarlyAckedTaskDoesNotWaitLongForStateRETRY(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, umbel.Config{})
+		task, starts := twice(app)
+		store := &retryless{}
+		store.Backend, _ = app.Backend(t.Context())
+		store.away.Store(true)
+		w, stop := start(t, app, worker.Config{Concurrency: 1})
+		worker.SetResults(w, store)
+		if _, err := task.Send(t.Context(), 7); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := starts.Load(); n != 2 {
+			t.Errorf("%d starts, want 2: an acked message that waits is nowhere but here", n)
+		}
+		store.away.Store(false)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// blocking is a broker under an alarm, as RabbitMQ is when its disk is full: it delivers and refuses.
+type blocking struct {
+	broker.Broker
+	alarm *atomic.Bool
+}
+
+func (b blocking) Publish(ctx context.Context, m *broker.Message) error {
+	if b.alarm.Load() {
+		return &broker.RefusedError{Reason: broker.Blocked, RoutingKey: m.RoutingKey}
+	}
+	return b.Broker.Publish(ctx, m)
+}
+
+func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
+	var alarm atomic.Bool
+	scheme := fmt.Sprintf("blocking%d", spaces.Add(1))
+	broker.Register(func(ctx context.Context, c broker.Config) (broker.Broker, error) {
+		c.URLs = []string{"memory://" + scheme}
+		b, err := memory.Open(ctx, c)
+		return blocking{b, &alarm}, err
+	}, scheme)
+	for name, options := range map[string][]umbel.TaskOption{"acked late": {umbel.AcksLate()}, "acked early": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp(t, umbel.Config{})
+				c, _ := app.Config()
+				c.BrokerURL = []string{scheme + "://"}
+				if err := app.Configure(*c); err != nil {
+					t.Fatal(err)
+				}
+				task, starts := twice(app, options...)
+				_, stop := start(t, app, worker.Config{Concurrency: 1})
+				r, err := task.Send(t.Context(), 7)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alarm.Store(true)
+				time.Sleep(10 * time.Minute)
+				if n := starts.Load(); n != 1 {
+					t.Errorf("%d starts during an alarm, want 1", n)
+				}
+				alarm.Store(false)
+				if n, err := r.Get(t.Context()); n != 7 || err != nil {
+					t.Errorf("%d, %v", n, err)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
