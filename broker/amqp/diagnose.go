@@ -147,14 +147,13 @@ func diagnoseHandshake(ctx context.Context, e *endpoint, t *transport, err error
 			out.Hint += "; a TLS port needs the scheme amqps"
 		}
 	case errors.Is(err, amqp091.ErrCredentials):
-		// Not the broker's word (that was handled above) but the library's guess at a hang-up.
-		out.Op = fmt.Sprintf("authenticate as %q", e.user)
-		out.Err = errors.New("the server hung up during the login")
-		out.Hint = "check user and password, and the broker's log"
+		// Not the broker's word (that was handled above) but the library's guess at a hang-up. RabbitMQ says what it does not
+		// accept: a connection that ends here was cut, or its broker is stopping.
+		out.Err = fmt.Errorf("the server hung up during the login as %q", e.user)
+		out.Hint = "the connection was cut or the broker is stopping; if it stays so, check user and password, and the broker's log"
 	case errors.Is(err, amqp091.ErrVhost):
-		out.Op = fmt.Sprintf("open vhost %q", e.vhost)
-		out.Err = errors.New("the server hung up")
-		out.Hint = "check the broker's log"
+		out.Err = fmt.Errorf("the server hung up while opening vhost %q", e.vhost)
+		out.Hint = "the connection was cut or the broker is stopping; if it stays so, check the broker's log"
 	}
 	return out
 }

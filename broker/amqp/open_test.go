@@ -27,6 +27,11 @@ func TestOpenTellsWhatIsWrongAndWhatToDo(t *testing.T) {
 	trusting := func(c *broker.Config) { c.TLS = ca.ClientTLS() }
 	frozen := faultnet.To(t, r.Addr())
 	frozen.Freeze()
+	cut := func(after int) string { // the connection is reset when the server has spoken so often
+		link := faultnet.To(t, r.Addr())
+		link.CutAfterReplies(faultnet.After(after))
+		return r.URLAt("amqp", link.Addr())
+	}
 
 	rows := []struct {
 		name   string
@@ -40,6 +45,7 @@ func TestOpenTellsWhatIsWrongAndWhatToDo(t *testing.T) {
 		{"filtered port", "amqp://me:sekrit@" + filteredPort(t) + "/", nil, "dial", []string{"no answer within 500ms", "firewall"}},
 		{"silent port", strings.Replace(r.URLAt("amqp", frozen.Addr()), "guest:guest", "me:sekrit", 1), nil, "amqp handshake", []string{"no answer within 500ms"}},
 		{"port that hangs up", "amqp://me:sekrit@" + rudePort(t, "") + "/", nil, "amqp handshake", []string{"hung up before a greeting"}},
+		{"cut during the login", cut(1), nil, "amqp handshake", []string{`hung up during the login as "guest"`, "cut or the broker is stopping", "password"}},
 		{"management port", "amqp://me:sekrit@" + rudePort(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), nil, "amqp handshake", []string{"speaks HTTP", "management port"}},
 		{"other AMQP", "amqp://me:sekrit@" + rudePort(t, "AMQP\x03\x01\x00\x00"), nil, "amqp handshake", []string{"another version of AMQP"}},
 		{"plain scheme at a TLS port", strings.Replace(r.URLAt("amqp", r.TLSAddr()), "guest:guest", "me:sekrit", 1), nil, "amqp handshake", []string{"speaks TLS", "amqps"}},
