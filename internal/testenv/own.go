@@ -91,6 +91,9 @@ func (o *own) signal(s syscall.Signal) {
 	}
 }
 
+// Running reports whether the server's process lives.
+func (o *own) Running() bool { return o.node.alive() }
+
 // PID is the server's process id, which changes with Start.
 func (o *own) PID() int { return o.node.PID }
 
