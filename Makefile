@@ -74,6 +74,12 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
 bench: ## measure beside Celery and others, a quarter of an hour; writes docs/performance.md
 	$(GO) -C test/bench run . -o ../../docs/performance.md
 
+MINUTES ?= 10
+.PHONY: soak
+soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the last line is the verdict
+	$(GO) test -c -o bin/soak.test ./test/soak
+	cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0)
+
 .PHONY: services
 services: ## install the servers that tests start (Debian)
 	@missing=""; for p in $(SERVICES); do \
