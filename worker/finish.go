@@ -170,29 +170,27 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	w.settleRun(r, settleAck)
 }
 
-// publishAttempt publishes the next attempt, again and again while the broker refuses it for what passes: an alarm, a full
-// queue, a queue whose node is going.
+// publishAttempt publishes the next attempt. What may have arrived is not sent again: the attempt runs again instead, which
+// leaves one chain of attempts in place of two.
 func (w *Worker) publishAttempt(r *run, body *protocol.Body, o *umbel.Outcome) error {
-	for n := 1; ; n++ {
-		err := w.republish(r, body, func(t *protocol.Task) {
+	var err error
+	kept := w.publishPatiently(r, "the next attempt", func(context.Context) error {
+		err = w.republish(r, body, func(t *protocol.Task) {
 			t.Retries++
 			t.ETA = time.Now().Add(o.Delay)
 			t.ParentID = t.ID
 			r.request.AddAttempt(t, o.Cause)
 		})
 		var refused *broker.RefusedError
-		if !errors.As(err, &refused) || !refused.Passing() {
+		if errors.As(err, &refused) {
 			return err
 		}
-		wait := backoff(n)
-		w.log.Warn("the broker does not take the next attempt for now; trying again", "task", r.request.DisplayName(), "id", r.task.ID,
-			"error", err, "wait", wait.Round(time.Millisecond))
-		select {
-		case <-time.After(wait):
-		case <-w.stage.cold:
-			return fmt.Errorf("%w, and the worker has to leave: %w", broker.ErrNotSent, err)
-		}
+		return nil // done, or for the broker to hand out again
+	})
+	if kept != nil && passing(kept) {
+		return fmt.Errorf("%w, and the worker has to leave: %w", broker.ErrNotSent, kept)
 	}
+	return err
 }
 
 // storeRetry stores state RETRY and reports whether the next attempt may be published: a late-acked one waits until it is

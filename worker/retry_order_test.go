@@ -114,7 +114,9 @@ func (b blocking) Publish(ctx context.Context, m *broker.Message) error {
 	return b.Broker.Publish(ctx, m)
 }
 
-func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
+// newBlocking is an app on such a broker.
+func newBlocking(t *testing.T, c umbel.Config) (*umbel.App, *atomic.Bool) {
+	t.Helper()
 	var alarm atomic.Bool
 	scheme := fmt.Sprintf("blocking%d", spaces.Add(1))
 	broker.Register(func(ctx context.Context, c broker.Config) (broker.Broker, error) {
@@ -122,15 +124,20 @@ func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
 		b, err := memory.Open(ctx, c)
 		return blocking{b, &alarm}, err
 	}, scheme)
+	app := newApp(t, c)
+	settings, _ := app.Config()
+	settings.BrokerURL = []string{scheme + "://"}
+	if err := app.Configure(*settings); err != nil {
+		t.Fatal(err)
+	}
+	return app, &alarm
+}
+
+func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
 	for name, options := range map[string][]umbel.TaskOption{"acked late": {umbel.AcksLate()}, "acked early": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				app := newApp(t, umbel.Config{})
-				c, _ := app.Config()
-				c.BrokerURL = []string{scheme + "://"}
-				if err := app.Configure(*c); err != nil {
-					t.Fatal(err)
-				}
+				app, alarm := newBlocking(t, umbel.Config{})
 				task, starts := twice(app, options...)
 				_, stop := start(t, app, worker.Config{Concurrency: 1})
 				r, err := task.Send(t.Context(), 7)
@@ -147,6 +154,46 @@ func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
 					t.Errorf("%d, %v", n, err)
 				}
 				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestADeadLetterWaitsForTheEndOfAnAlarm(t *testing.T) {
+	for name, options := range map[string][]umbel.TaskOption{"acked late": {umbel.AcksLate()}, "acked early": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app, alarm := newBlocking(t, umbel.Config{TaskDefaultQueue: "orders", TaskQueues: []umbel.QueueConfig{{Name: "orders", DeadLetter: "orders.dlq"}}})
+				task := umbel.Register(app, "fails", func(context.Context, int) (int, error) { return 0, errBoom }, options...)
+				_, stop := start(t, app, worker.Config{Concurrency: 1})
+				r, err := task.Send(t.Context(), 7)
+				if err != nil {
+					t.Fatal(err)
+				}
+				alarm.Store(true)
+				time.Sleep(10 * time.Minute)
+				if s, err := r.State(t.Context()); s != umbel.Pending || err != nil {
+					t.Errorf("state %s, %v during the alarm: its message is kept nowhere yet", s, err)
+				}
+				alarm.Store(false)
+				if _, err := r.Get(t.Context()); !errors.As(err, new(*umbel.TaskError)) {
+					t.Errorf("%v, want the task's failure", err)
+				}
+				b, err := app.Broker(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				letters := make(chan *broker.Delivery, 2)
+				kept, err := b.Consume(t.Context(), broker.Subscription{Queue: "orders.dlq", Deliver: func(d *broker.Delivery) { letters <- d }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := <-letters; d.Headers[umbel.HeaderDeadReason] != "failed" {
+					t.Errorf("headers %v", d.Headers)
+				}
+				if err := errors.Join(kept.Close(t.Context()), stop()); err != nil {
 					t.Error(err)
 				}
 			})
