@@ -19,22 +19,31 @@ type own struct {
 func newOwn(t testing.TB, k *kind, conf []string) *own {
 	t.Helper()
 	require(t, k)
-	base, err := baseFolder()
+	o, err := tryOwn(t, k, conf)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return o
+}
+
+// tryOwn is newOwn for any goroutine.
+func tryOwn(t testing.TB, k *kind, conf []string) (*own, error) {
+	base, err := baseFolder()
+	if err != nil {
+		return nil, err
 	}
 	sweepOwn(base)
 	dir, err := os.MkdirTemp(base, "own-")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	o := &own{tb: t}
 	users := filepath.Join(dir, "users")
 	if o.users, err = lockShared(users); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	t.Cleanup(func() {
 		if o.node != nil {
@@ -46,9 +55,9 @@ func newOwn(t testing.TB, k *kind, conf []string) *own {
 		os.RemoveAll(dir)
 	})
 	if o.node, err = newServer(k, dir, users, 0, conf); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return o
+	return o, nil
 }
 
 // Kill ends the server as a crash would, and returns when it is gone.
