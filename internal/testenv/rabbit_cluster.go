@@ -105,9 +105,6 @@ func nodeKind(i int, names *server) *kind {
 				node.Env[j] = fmt.Sprint("ERL_EPMD_PORT=", names.Ports[0])
 			case "RABBITMQ_NODENAME":
 				node.Env[j] = "RABBITMQ_NODENAME=" + nodeName(i)
-			case "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-				// What a quorum queue was dead-lettering to a node that went is sent again after 10 s in place of 3 minutes.
-				node.Env[j] += " -rabbit dead_letter_worker_publisher_confirm_timeout 10000"
 			}
 		}
 		return []command{node}, nil

@@ -38,8 +38,11 @@ collect_statistics_interval = 500
 log.file.level = warning
 `
 
+// What a quorum queue was dead-lettering when a node went is sent again after 10 s, not after 3 minutes: no test waits so long.
+const rabbitAdvanced = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n"
+
 var rabbitKind = &kind{
-	name: "rabbitmq", debian: "rabbitmq-server", version: version(rabbitConf), ports: rabbitPorts,
+	name: "rabbitmq", debian: "rabbitmq-server", version: version(rabbitConf + rabbitAdvanced), ports: rabbitPorts,
 	find: findRabbit, prepare: prepareRabbit, ready: rabbitReady, signal: syscall.SIGKILL,
 }
 
@@ -73,6 +76,7 @@ func prepareRabbit(s *server, conf []string) ([]command, error) {
 	text += strings.Join(conf, "\n") + "\n"
 	file := func(name string) string { return filepath.Join(s.Dir, name) }
 	if err := errors.Join(os.WriteFile(file("rabbitmq.conf"), []byte(text), 0o600),
+		os.WriteFile(file("advanced.config"), []byte(rabbitAdvanced), 0o600),
 		os.WriteFile(file("enabled_plugins"), []byte("[rabbitmq_management].\n"), 0o600)); err != nil {
 		return nil, err
 	}
@@ -93,6 +97,7 @@ func prepareRabbit(s *server, conf []string) ([]command, error) {
 		"RABBITMQ_PID_FILE="+file("pid"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+file("enabled_plugins"),
 		"RABBITMQ_CONFIG_FILE="+file("rabbitmq.conf"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE="+file("advanced.config"),
 		"RABBITMQ_CONF_ENV_FILE=/dev/null",
 		"RUNNING_UNDER_SYSTEMD=1", // the script then becomes the server instead of its parent
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
