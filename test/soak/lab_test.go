@@ -23,7 +23,8 @@ type lab struct {
 	members []*member
 	faults  int
 
-	stop chan struct{} // closed when pauses are to end
+	stop    chan struct{} // closed when pauses are to end
+	rolling sync.Mutex    // held while nodes are restarted in turn
 }
 
 const (
@@ -103,6 +104,13 @@ func (l *lab) pause(d time.Duration) {
 	select {
 	case <-t.C:
 	case <-l.stop:
+	}
+}
+
+// await waits for what can only be asked, or gives up after a while.
+func (l *lab) await(ok func() bool) {
+	for deadline := time.Now().Add(patience); !ok() && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,20 @@ var underRace bool
 const heartbeat = 10 * time.Second
 
 // verdicts are those of the runs; their sum is printed when all else has been said.
-var verdicts []verdict
+var verdicts tally
+
+type tally struct {
+	mu  sync.Mutex // guards what follows
+	n   int
+	sum verdict
+}
+
+func (t *tally) add(v verdict) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n++
+	t.sum = t.sum.plus(v)
+}
 
 func TestMain(m *testing.M) {
 	play()
@@ -40,12 +54,8 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	if len(verdicts) > 0 {
-		var sum verdict
-		for _, v := range verdicts {
-			sum = sum.plus(v)
-		}
-		fmt.Println(sum)
+	if verdicts.n > 0 {
+		fmt.Println(verdicts.sum)
 	}
 	os.Exit(code)
 }

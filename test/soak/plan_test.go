@@ -43,6 +43,23 @@ var onOneBroker = []chance{
 	{brokerRestart{}, 0, 1, false},
 }
 
+// onACluster are those of a cluster: its nodes leave and come back while the others strike.
+var onACluster = []chance{
+	{rollingRestart{}, 1, 2, true},
+	{killWorker{}, 3, 6, false},
+	{stopWorker{}, 1, 3, false},
+	{killProducer{}, 1, 2, false},
+	{cutOne{}, 3, 6, false},
+	{cutAll{}, 1, 2, false},
+	{cutAfter{}, 1, 3, true},
+	{halfCut{requests: true}, 0, 2, true},
+	{halfCut{}, 1, 2, true},
+	{lostReplies{}, 1, 3, false},
+	{slowLink{}, 0, 2, true},
+	{longSilence{}, 0, 1, true},
+	{redisCrash{}, 1, 2, false},
+}
+
 // A plan says which fault strikes when; the same seed makes the same plan.
 type plan struct {
 	chances []chance

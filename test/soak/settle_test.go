@@ -2,6 +2,7 @@ package soak
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,10 @@ func (l *lab) settle() (results map[string]*protocol.Result) {
 		if time.Since(moved) > motionless {
 			l.t.Errorf("stuck for %v: %d tasks have not ended (%s …), and left in queues is %v", motionless, len(open),
 				strings.Join(open[:min(len(open), 5)], ", "), full)
+			for _, q := range full {
+				name, _, _ := strings.Cut(q, ":")
+				l.t.Logf("%s", l.site.node().API(http.MethodGet, "/api/queues/%2F/"+name, nil))
+			}
 			return results
 		}
 		time.Sleep(200 * time.Millisecond) // it can only be asked

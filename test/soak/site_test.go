@@ -21,6 +21,11 @@ func oneBroker(t *testing.T) *site {
 	return &site{name: "one broker", redis: lastingRedis(t), nodes: []*testenv.OwnRabbit{testenv.OwnRabbitMQ(t)}}
 }
 
+// cluster is three nodes with quorum queues.
+func cluster(t *testing.T) *site {
+	return &site{name: "cluster", redis: lastingRedis(t), nodes: testenv.OwnRabbitMQCluster(t).Nodes, quorum: true}
+}
+
 func lastingRedis(t *testing.T) *testenv.OwnRedisServer {
 	return testenv.OwnRedis(t, "appendonly yes", "appendfsync always")
 }

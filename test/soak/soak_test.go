@@ -8,11 +8,14 @@ import (
 
 func TestFaultsOfOneBroker(t *testing.T) { soak(t, oneBroker, onOneBroker) }
 
+func TestFaultsOfACluster(t *testing.T) { soak(t, cluster, onACluster) }
+
 // soak runs a lab and judges it.
 func soak(t *testing.T, open func(*testing.T) *site, chances []chance) {
 	if testing.Short() {
 		t.Skip("starts servers of its own, and takes more than a minute")
 	}
+	t.Parallel()
 	if underRace && *minutes == 0 {
 		t.Skip("the race detector finds nothing between processes; run without it")
 	}
@@ -35,5 +38,5 @@ func soak(t *testing.T, open func(*testing.T) *site, chances []chance) {
 	if v.lost > 0 || v.stuck > 0 || v.done != v.sent {
 		t.Errorf("%v", v)
 	}
-	verdicts = append(verdicts, v)
+	verdicts.add(v)
 }
