@@ -28,15 +28,15 @@ func (s *Scheduler) stand(ctx context.Context) (*term, error) {
 		asked := time.Now()
 		l, err := s.lease(ctx)
 		switch {
+		case err == nil && l.Holder == s.Holder: // also when it is to end: then it gives the lease up
+			t := &term{s: s, token: l.Token}
+			t.extend(asked)
+			return t, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err != nil && !failing:
 			s.Log.Error("beat: cannot ask for the lease; trying again", "error", err)
 			failing = true
-		case err == nil && l.Holder == s.Holder:
-			t := &term{s: s, token: l.Token}
-			t.extend(asked)
-			return t, nil
 		case err == nil && l.Holder != said:
 			s.Log.Info("beat: standing by", "schedule", s.Name, "leader", l.Holder)
 			said, failing = l.Holder, false

@@ -235,7 +235,7 @@ func (s *Scheduler) canTell(e umbel.ScheduleEntry) error {
 
 // keepsResults reports whether results can be asked for by others than who sent the task.
 func keepsResults(c *umbel.Config) bool {
-	return c.ResultBackend != "disabled" && !strings.HasPrefix(c.ResultBackend, "rpc://")
+	return c.ResultBackend != "disabled" && !strings.HasPrefix(c.ResultBackend, "rpc")
 }
 
 // write writes states under the lease.

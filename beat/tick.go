@@ -50,6 +50,9 @@ func (l *loop) tick(ctx context.Context, now time.Time) (busy bool, err error) {
 			}
 		}
 		prev := it.state
+		if it.state.Open && !send && it.state.ID == TaskID(l.Name, it.entry.Name, it.state.Last) {
+			it.state.ID = "" // nobody knows whether it was sent
+		}
 		it.state.Last, it.state.Open = slot, send
 		if send {
 			it.state.ID = TaskID(l.Name, it.entry.Name, slot)
@@ -82,6 +85,10 @@ func (l *loop) choose(it *item, now time.Time) (slot time.Time, send bool) {
 	if it.waits {
 		return slot, true
 	}
+	if it.state.Open && it.entry.Overlap != "" {
+		// It may be at the broker already: this one is sent again, for whether it has ended is what the next must know.
+		slot = it.slot
+	}
 	late := now.Sub(it.slot.Add(it.jitter(it.slot)))
 	if d := l.deadline(it); d > 0 {
 		if it.entry.Missed == schedule.All && late > d { // straight to the first that is not too late
@@ -113,6 +120,9 @@ func (l *loop) send(ctx context.Context, ticks []tick) error {
 	if left <= 0 {
 		return fmt.Errorf("%w: it ran out", errLost)
 	}
+	// What has been claimed is sent and confirmed even if the scheduler is asked to end meanwhile.
+	ctx, cancelAll := context.WithTimeout(context.WithoutCancel(ctx), l.Lease)
+	defer cancelAll()
 	sending, cancel := context.WithTimeoutCause(ctx, left, errLost)
 	_, err := l.app.SendMany(sending, calls)
 	cancel()

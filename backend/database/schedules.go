@@ -73,7 +73,14 @@ func readLease(b batch, schedule string, now int64) (l backend.Lease, err error)
 // Lead: see backend.Schedules.
 func (s *store) Lead(ctx context.Context, schedule, holder string, ttl time.Duration) (l backend.Lease, err error) {
 	err = s.schedule(ctx, "lead", schedule, func(b batch) error {
-		var now int64
+		// Who stands by asks again and again: that must not write.
+		now, err := b.now()
+		if err == nil {
+			l, err = readLease(b, schedule, now)
+		}
+		if err != nil || l.Holder != "" && l.Holder != holder {
+			return err
+		}
 		if l, now, err = hold(b, schedule); err != nil {
 			return err
 		}
