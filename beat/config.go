@@ -25,8 +25,8 @@ type Config struct {
 	// twice as long. Defaults to beat_lease, 10 s.
 	Lease time.Duration
 
-	// Poll is how often the leader looks for entries that were changed at run time, and at the watched file. Defaults to
-	// 500 ms.
+	// Poll is how often the leader looks for entries that were changed at run time, and at the watched file, which is
+	// read when it has not changed between two looks. Defaults to 400 ms.
 	Poll time.Duration
 
 	// MaxInterval is the longest sleep between two looks at the schedule. Defaults to beat_max_loop_interval, 300 s.
@@ -47,7 +47,7 @@ func (c Config) withDefaults(app *umbel.App, s *umbel.Config) Config {
 	c.Name = cmp.Or(c.Name, s.BeatName, app.Name())
 	c.Holder = cmp.Or(c.Holder, fmt.Sprintf("%s/%d/%s", host, os.Getpid(), uuid.NewString()[:8]))
 	c.Lease = max(cmp.Or(c.Lease, s.BeatLease), 100*time.Millisecond)
-	c.Poll = cmp.Or(c.Poll, 500*time.Millisecond)
+	c.Poll = cmp.Or(c.Poll, 400*time.Millisecond)
 	c.MaxInterval = cmp.Or(c.MaxInterval, s.BeatMaxLoopInterval)
 	if c.Revoke == nil {
 		c.Revoke = func(ctx context.Context, id string) error { return app.Revoke(ctx, []string{id}, umbel.Terminate()) }

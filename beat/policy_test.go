@@ -169,7 +169,7 @@ func TestAWatchedFile(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Second) // within which it takes effect
+			time.Sleep(1100 * time.Millisecond) // it takes effect within a second
 		}
 		app, ledger := setup(t, umbel.Config{BeatScheduleFile: path, BeatSchedule: []umbel.ScheduleEntry{entry("a", "1m")}})
 		stop := start(t, app, newBeat())

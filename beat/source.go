@@ -123,7 +123,8 @@ type declaration struct {
 	settings []umbel.ScheduleEntry
 	path     string
 
-	seen    fileMark
+	seen    fileMark              // that was read
+	coming  fileMark              // that was seen last: a file is read when it has not changed since, so that no half of it is
 	entries []umbel.ScheduleEntry // of the file
 }
 
@@ -147,7 +148,8 @@ func (d *declaration) refresh() (changed bool, err error) {
 		return false, nil // being replaced; or gone, and then what it said last holds
 	}
 	mark := fileMark{info.Size(), info.ModTime()}
-	if mark == d.seen {
+	if first := d.seen == (fileMark{}); mark == d.seen || !first && mark != d.coming {
+		d.coming = mark
 		return false, nil
 	}
 	d.seen = mark
