@@ -89,6 +89,8 @@ type fault struct {
 	alter func(f *faulty)
 }
 
+func init() { maps.Copy(faults, scheduleFaults) }
+
 var faults = map[string]fault{
 	"overwrites SUCCESS": {"contract/store/SUCCESS_is_never_overwritten$", func(f *faulty) {
 		f.store = func(ctx context.Context, docs []*protocol.Result) []error {
@@ -320,7 +322,14 @@ func TestFaulty(t *testing.T) {
 		if alter := faults[name].alter; alter != nil {
 			alter(f)
 		}
-		return f
+		s := &faultySchedules{Schedules: b.(backend.Schedules)}
+		if alter := alterSchedules[name]; alter != nil {
+			alter(s)
+		}
+		return struct {
+			backend.Backend
+			backend.Schedules
+		}{f, s}
 	}
 	Run(t, func(t *testing.T) backend.Backend { return open(t, backend.Config{}) }, Options{Peer: open})
 }

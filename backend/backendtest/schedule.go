@@ -69,7 +69,7 @@ var scheduleTests = []namedTest{
 		want := map[string][]byte{"a": []byte(`{"x":1}`), "b 'quoted' ☀": {0, 1, 255}, "c": []byte("gone soon")}
 		h.write(s, 0, want)
 		h.check(s.WriteSchedule(h.ctx, "shop", backend.ScheduleEntries, 0, map[string][]byte{"a": []byte("an entry")}))
-		h.check(s.WriteSchedule(h.ctx, "other", backend.ScheduleStates, 0, map[string][]byte{"a": []byte("another's")}))
+		h.check(s.WriteSchedule(h.ctx, "other", backend.ScheduleStates, 0, map[string][]byte{"a": []byte("another's"), "z": []byte("another's")}))
 		h.write(s, 0, map[string][]byte{"c": nil, "never there": nil, "a": []byte("new")})
 		got := h.read(s)
 		if len(got) != 2 || string(got["a"]) != "new" || string(got["b 'quoted' ☀"]) != "\x00\x01\xff" {
