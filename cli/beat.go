@@ -131,7 +131,7 @@ func beatNode() string {
 // the log file anew, SIGUSR1 logs what every goroutine does.
 func heed(cancel func(), log *slog.Logger, file *logFile) (stop func()) {
 	heard := make(chan os.Signal, 8) // a person's fingers are slower
-	signal.Notify(heard, slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals)...)
+	signal.Notify(heard, wantedSignals()...)
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)

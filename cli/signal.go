@@ -27,13 +27,7 @@ type steersman struct {
 // steer listens until the returned function is called.
 func (s *steersman) steer() (stop func()) {
 	heard := make(chan os.Signal, 8) // a person's fingers are slower
-	var wanted []os.Signal
-	for _, sig := range slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals) {
-		if !slices.Contains(reopenSignals, sig) || !signal.Ignored(sig) { // nohup means it
-			wanted = append(wanted, sig)
-		}
-	}
-	signal.Notify(heard, wanted...)
+	signal.Notify(heard, wantedSignals()...)
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -51,6 +45,17 @@ func (s *steersman) steer() (stop func()) {
 		close(done)
 		<-ended
 	}
+}
+
+// wantedSignals are those that a command which runs listens to.
+func wantedSignals() []os.Signal {
+	var wanted []os.Signal
+	for _, sig := range slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals) {
+		if !slices.Contains(reopenSignals, sig) || !signal.Ignored(sig) { // nohup means it
+			wanted = append(wanted, sig)
+		}
+	}
+	return wanted
 }
 
 func (s *steersman) obey(sig os.Signal) {
