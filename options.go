@@ -103,7 +103,8 @@ func Transient() Option {
 	return bothOption(func(s *sendOptions) { s.deliveryMode = protocol.Transient })
 }
 
-// Serializer encodes the message: json, msgpack or yaml. Defaults to task_serializer. Celery: serializer.
+// Serializer encodes the message: json, json-plain (typed values as text, for Celery before 5.3), msgpack or yaml. Defaults to
+// task_serializer. Celery: serializer.
 func Serializer(name string) Option { return bothOption(func(s *sendOptions) { s.serializer = name }) }
 
 // Compression compresses the message: gzip, bzip2, lzma, brotli or zstd. Defaults to task_compression. Celery: compression.

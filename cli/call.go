@@ -63,7 +63,7 @@ umbel call tasks.add '[2, 2]' --wait`,
 	fl.Float64Var(&f.timeout, "timeout", 0, "with --wait: give up after so many `SECONDS`")
 	fl.BoolVar(&f.force, "force", false, "send a name that looks misspelt")
 	p.completeQueues(cmd, "queue")
-	p.completeWords(cmd, "serializer", "json", "msgpack", "yaml")
+	p.completeWords(cmd, "serializer", "json", "json-plain", "msgpack", "yaml")
 	return cmd
 }
 

@@ -33,6 +33,7 @@ type serializer struct {
 func serializers() []serializer {
 	return []serializer{
 		{"json", typeJSON, marshalJSON, func(_ string, body []byte) (any, error) { return readJSON(body, false) }},
+		{SerializerPlainJSON, typeJSON, marshalPlainJSON, func(_ string, body []byte) (any, error) { return readJSON(body, false) }},
 		{"msgpack", typeMsgpack, marshalMsgpack, func(_ string, body []byte) (any, error) { return readMsgpack(body) }},
 		{"yaml", typeYAML, marshalYAML, func(_ string, body []byte) (any, error) { return readYAML(body) }},
 		{"raw", typeData, marshalRaw, unmarshalRaw},
@@ -71,7 +72,7 @@ func mediaType(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(mt))
 }
 
-// Marshal encodes v with a serializer, named by alias (json, msgpack, yaml, raw, text) or content type. raw and text take
+// Marshal encodes v with a serializer, named by alias (json, json-plain, msgpack, yaml, raw, text) or content type. raw and text take
 // a string or []byte and write it as it is. pickle is ErrPickle.
 func Marshal(serializer string, v any) (Encoded, error) {
 	if isPickle(serializer) {

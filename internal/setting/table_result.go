@@ -7,7 +7,7 @@ var resultTable = []Setting{
 	{Name: "result_expires", Old: "CELERY_TASK_RESULT_EXPIRES", Type: Seconds, Celery: "86400", Default: "86400",
 		Doc: "How long results live; 0 or null keeps them."},
 	{Name: "result_serializer", Old: "CELERY_RESULT_SERIALIZER", Type: Text, Celery: "'json'",
-		Doc: "Serializer of results."},
+		Doc: "Serializer of results: json, json-plain (typed values as text, for Celery before 5.3), msgpack or yaml."},
 	{Name: "result_extended", Old: "CELERY_RESULT_EXTENDED", Type: Bool, Celery: "False",
 		Doc: "Add name, arguments, worker, retries and queue to results."},
 	{Name: "result_persistent", Old: "CELERY_RESULT_PERSISTENT", Type: Bool, Celery: "None",

@@ -3,7 +3,7 @@ package setting
 // Tasks: messages, queues, routes, outcomes.
 var taskTable = []Setting{
 	{Name: "task_serializer", Old: "CELERY_TASK_SERIALIZER", Type: Text, Celery: "'json'",
-		Doc: "Serializer of task messages."},
+		Doc: "Serializer of task messages: json, json-plain (typed values as text, for Celery before 5.3), msgpack, yaml, raw or text."},
 	{Name: "task_compression", Old: "CELERY_MESSAGE_COMPRESSION", Type: Text, Celery: "None",
 		Doc: "Compression of task messages: gzip, bzip2, xz, brotli or zstd."},
 	{Name: "task_protocol", Old: "CELERY_TASK_PROTOCOL", Type: Int, Celery: "2", Min: 1, Max: 2,

@@ -114,6 +114,13 @@ get(send("go.typed", datetime.datetime(2026, 11, 23, 10, 0, 9, 163799, tzinfo=da
 				{"dict", "{'__type__': 'uuid', '__value__': {'hex': '12345678123456781234567812345678'}}"},
 				{"dict", "{'__type__': 'bytes', '__value__': 'hi'}"},
 			}},
+			{"json-plain", umbel.Args{at, day, umbel.Decimal("1234567890.10"), uuid.MustParse("12345678-1234-5678-1234-567812345678"), []byte("hi")}, [][]string{
+				{"str", "'2026-11-23T10:00:09.163799Z'"},
+				{"str", "'2026-02-03T00:00:00'"},
+				{"str", "'1234567890.10'"},
+				{"str", "'12345678-1234-5678-1234-567812345678'"},
+				{"str", "'aGk='"},
+			}},
 			// Neither side's YAML has decimals and UUIDs.
 			{"yaml", umbel.Args{at, day, []byte("hi")}, [][]string{
 				{"datetime", "datetime.datetime(2026, 11, 23, 10, 0, 9, 163799, tzinfo=datetime.timezone.utc)"},
