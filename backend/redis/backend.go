@@ -44,6 +44,7 @@ type Backend struct {
 	accept      codec.Accept
 	script      string // its SHA-1, by which Redis knows it
 	watches     *watches
+	unheard     *unheard
 	closing     chan struct{}
 	closeOnce   sync.Once
 }
@@ -74,6 +75,7 @@ func open(ctx context.Context, c backend.Config) (*Backend, error) {
 		closing: make(chan struct{}),
 	}
 	b.watches = newWatches(b)
+	b.unheard = &unheard{b: b, wait: unheardWait}
 	if err := b.connect(ctx); err != nil {
 		return nil, fmt.Errorf("open result backend %s: %w", s.endpoint.String(), s.explain(err))
 	}
@@ -166,6 +168,7 @@ func (b *Backend) Close() error {
 		close(b.closing)
 		b.links.close() // first, so that nobody waits for answers any more
 		b.watches.close()
+		b.unheard.close()
 		b.client.Close()
 	})
 	return nil

@@ -80,7 +80,7 @@ func (s *settings) replyHint(reply string) string {
 	case code == "WRONGPASS":
 		return "user name or password is wrong"
 	case code == "NOPERM":
-		return "the user's access list lacks this: Umbel needs evalsha, script|load, get, mget, del, getrange, set, setex, publish, subscribe, unsubscribe, " +
+		return "the user's access list lacks this: Umbel needs evalsha, script|load, get, mget, del, getrange, set, setex, publish, pubsub, subscribe, unsubscribe, " +
 			"ping, and for schedules incr, hset, hdel, hscan, pexpire, pttl, on keys and channels that begin with " + s.prefix + "celery-"
 	case code == "READONLY":
 		return "this server is a replica: give the master's address, or use sentinel://"

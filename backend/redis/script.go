@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 )
 
-// storeScript writes and publishes a document unless a SUCCESS is there.
+// storeScript writes and publishes a document unless a SUCCESS is there, and returns how many heard it, or -1.
 //
 //	KEYS[1]  key, and name of the channel
 //	ARGV[1]  seconds to live, 0 for ever
@@ -37,15 +37,14 @@ if not fresh then
     end
     if ok and type(old) == 'table' then success = old['status'] == 'SUCCESS' end
   end
-  if success then return 0 end
+  if success then return -1 end
   if ttl == '0' then
     redis.call('SET', key, doc)
   else
     redis.call('SETEX', key, ttl, doc)
   end
 end
-redis.call('PUBLISH', key, doc)
-return 1`
+return redis.call('PUBLISH', key, doc)`
 
 var scriptSHA = func() string {
 	sum := sha1.Sum([]byte(storeScript))

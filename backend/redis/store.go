@@ -31,6 +31,8 @@ type write struct {
 	id   string
 	key  string
 	text []byte
+
+	final bool // somebody may wait for it
 }
 
 // Store writes and publishes documents in order, a batch in one round trip; a document whose task has succeeded already
@@ -57,7 +59,7 @@ func (b *Backend) Store(ctx context.Context, docs []*protocol.Result) []error {
 			fail(i, backend.Unstorable(err))
 			continue
 		}
-		writes = append(writes, write{i, d.TaskID, b.key(d.TaskID), e.Body})
+		writes = append(writes, write{i, d.TaskID, b.key(d.TaskID), e.Body, d.Status.Ready()})
 	}
 	for len(writes) > 0 {
 		n := batchLength(writes)
@@ -104,6 +106,8 @@ func (b *Backend) storeBatch(ctx context.Context, pending []write, fail func(int
 		for i, r := range results[:settled] {
 			if err := r.Error(); err != nil {
 				fail(pending[i].at, b.settings.refusal(b.reason(ctx, err)))
+			} else if heard, err := r.AsInt64(); err == nil && heard == 0 && pending[i].final {
+				b.unheard.add(pending[i].key)
 			}
 		}
 		if first < 0 {
