@@ -38,7 +38,7 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 	fmt.Fprintf(w, "Usage: %s\n", usageLine(cmd))
 	about := cmd.Long
 	if about == "" {
-		about = cmd.Short + "."
+		about = strings.ToUpper(cmd.Short[:1]) + cmd.Short[1:] + "."
 	}
 	fmt.Fprintf(w, "\n%s\n", about)
 	if cmd.HasAvailableSubCommands() {
@@ -81,8 +81,11 @@ func (p *program) commandList(w io.Writer, cmd *cobra.Command) {
 			fmt.Fprintf(w, "  %-*s  %s\n", width, c.Name(), c.Short)
 		}
 	}
+	list("Of this program", "own")
 	for _, g := range cmd.Groups() {
-		list(g.Title, g.ID)
+		if g.ID != "own" {
+			list(g.Title, g.ID)
+		}
 	}
 	list("Commands", "")
 }

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 		"umbel": func() { cli.Main(umbel.New("umbel")) },
 		"shop":  func() { cli.Main(shop()) },
 		"fixed": func() { cli.Main(fixed()) },
+		"own":   func() { app := shop(); cli.Main(app, ownCommands(app)...) },
 	})
 }
 

@@ -25,8 +25,8 @@ func newProgram(app *umbel.App, name string, std Std) *program {
 	return &program{Std: std, app: app, name: name}
 }
 
-// command is the tree of commands.
-func (p *program) command() *cobra.Command {
+// command is the tree of commands, with the program's own.
+func (p *program) command(own ...Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:           p.name,
 		Short:         "a distributed task queue that speaks Celery",
@@ -73,6 +73,7 @@ func (p *program) command() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
+	p.add(root, own)
 	dress(root)
 	return root
 }

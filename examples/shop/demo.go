@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/cli"
 	"github.com/umbel-go/umbel/examples/shop/orders"
 	"github.com/umbel-go/umbel/examples/shop/reports"
 	"github.com/umbel-go/umbel/protocol"
@@ -38,20 +39,25 @@ type demo struct {
 // demoTimeout bounds the whole demo; it takes a few seconds.
 const demoTimeout = 2 * time.Minute
 
-func demoCommand(ctx context.Context, args []string, out io.Writer) error {
-	f := flag.NewFlagSet("shop demo", flag.ContinueOnError)
-	folder := f.String("dir", "", "empty or new `FOLDER` for everything; default is a temporary one")
-	today := f.Int("orders", 300, "orders to process")
-	past := f.Int("past", 30_000, "orders of the past, for the report")
-	if err := parse(f, args); err != nil {
-		return err
+func (s *shop) demoCommand() cli.Command {
+	var folder string
+	var today, past int
+	return cli.Command{
+		Name: "demo", Summary: "everything in one process, on one SQLite file, for a few seconds",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&folder, "dir", "", "empty or new `FOLDER` for everything; default is a temporary one")
+			f.IntVar(&today, "orders", 300, "`N` orders to process")
+			f.IntVar(&past, "past", 30_000, "`N` orders of the past, for the report")
+		},
+		Run: func(ctx context.Context, _ []string, std cli.Std) error { // in a shop of its own
+			dir, err := emptyFolder(folder)
+			if err != nil {
+				return err
+			}
+			_, err = runDemo(ctx, dir, past, today, std.Out)
+			return err
+		},
 	}
-	dir, err := emptyFolder(*folder)
-	if err != nil {
-		return err
-	}
-	_, err = runDemo(ctx, dir, *past, *today, out)
-	return err
 }
 
 // emptyFolder makes a folder, or takes one that is empty.

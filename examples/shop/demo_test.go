@@ -97,8 +97,9 @@ func TestTheDemoKeepsOutOfFoldersInUse(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "thesis.txt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := demoCommand(t.Context(), []string{"-dir", folder}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "not empty") {
-		t.Errorf("got %v", err)
+	out, err := program(t, t.TempDir(), "demo", "--dir", folder).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "not empty") {
+		t.Errorf("got %v\n%s", err, out)
 	}
 }
 

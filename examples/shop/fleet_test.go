@@ -110,7 +110,7 @@ func TestPythonOrdersFromAFleetStartedByCelerysCommandLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	const past, placed, expired = 2500, 40, 3
-	f.shop("seed", "-past", fmt.Sprint(past), "-placed", fmt.Sprint(placed), "-expired", fmt.Sprint(expired))
+	f.shop("seed", "--past", fmt.Sprint(past), "--placed", fmt.Sprint(placed), "--expired", fmt.Sprint(expired))
 	stop := f.work()
 	queues := []string{"high_priority", "default", "low_priority", "reports", "maintenance", "notifications"}
 	for _, q := range queues {

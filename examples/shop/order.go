@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/cli"
 	"github.com/umbel-go/umbel/examples/shop/orders"
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
@@ -23,19 +24,27 @@ func (s *shop) process(ctx context.Context, ids []int64) ([]*umbel.Result[orders
 	return s.orders.Process.SendMany(ctx, inputs)
 }
 
-func orderCommand(ctx context.Context, args []string, out io.Writer) (err error) {
-	f := flag.NewFlagSet("shop order", flag.ContinueOnError)
-	n := f.Int("n", 1, "how many orders to place")
-	wait := f.Duration("wait", time.Minute, "how long to wait for the receipts; 0 does not")
-	if err := parse(f, args); err != nil {
-		return err
+func (s *shop) orderCommand() cli.Command {
+	var n int
+	var wait time.Duration
+	return cli.Command{
+		Name: "order", Summary: "place orders and have them processed",
+		Flags: func(f *flag.FlagSet) {
+			f.IntVar(&n, "n", 1, "`HOW MANY` orders to place")
+			f.DurationVar(&wait, "wait", time.Minute, "`HOW LONG` to wait for the receipts; 0 does not")
+		},
+		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			return errors.Join(s.order(ctx, n, wait, std.Out), s.close())
+		},
 	}
-	s := newShop(dataFolder())
-	defer func() { err = errors.Join(err, s.close()) }()
+}
+
+// order places n orders, sends them off, and waits for their receipts.
+func (s *shop) order(ctx context.Context, n int, wait time.Duration, out io.Writer) error {
 	if err := s.stock(ctx); err != nil {
 		return err
 	}
-	ids, err := s.place(ctx, *n)
+	ids, err := s.place(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -44,10 +53,10 @@ func orderCommand(ctx context.Context, args []string, out io.Writer) (err error)
 		return err
 	}
 	fmt.Fprintf(out, "%d orders sent\n", len(results))
-	if *wait <= 0 {
+	if wait <= 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, *wait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for _, r := range results {
 		receipt, err := r.Get(ctx)

@@ -10,32 +10,40 @@ import (
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/cli"
 	"github.com/umbel-go/umbel/examples/shop/reports"
 	"github.com/umbel-go/umbel/protocol"
 )
 
-func reportCommand(ctx context.Context, args []string, out io.Writer) (err error) {
+func (s *shop) reportCommand() cli.Command {
 	var in reports.Report
-	f := flag.NewFlagSet("shop report", flag.ContinueOnError)
+	var wait time.Duration
 	day := func(to **umbel.Date) func(string) error {
 		return func(text string) error {
 			*to = new(umbel.Date)
 			return (*to).UnmarshalText([]byte(text))
 		}
 	}
-	f.Func("since", "first `DAY`, such as 2026-01-02", day(&in.Since))
-	f.Func("until", "`DAY` after the last", day(&in.Until))
-	f.StringVar(&in.Email, "email", "", "`ADDRESS` to tell when it is ready")
-	wait := f.Duration("wait", 10*time.Minute, "how long to wait for it")
-	if err := parse(f, args); err != nil {
-		return err
+	return cli.Command{
+		Name: "report", Summary: "have a report made, and watch it",
+		Flags: func(f *flag.FlagSet) {
+			f.Func("since", "first `DAY`, such as 2026-01-02", day(&in.Since))
+			f.Func("until", "`DAY` after the last", day(&in.Until))
+			f.StringVar(&in.Email, "email", "", "`ADDRESS` to tell when it is ready")
+			f.DurationVar(&wait, "wait", 10*time.Minute, "`HOW LONG` to wait for it")
+		},
+		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			return errors.Join(s.report(ctx, in, wait, std.Out), s.close())
+		},
 	}
-	s := newShop(dataFolder())
-	defer func() { err = errors.Join(err, s.close()) }()
+}
+
+// report has a report made, and tells of its progress.
+func (s *shop) report(ctx context.Context, in reports.Report, wait time.Duration, out io.Writer) (err error) {
 	if in.ID, err = s.store.NextReport(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, *wait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	result, err := s.reports.Generate.Send(ctx, in)
 	if err != nil {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/umbel-go/umbel/cli"
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
@@ -92,32 +92,35 @@ func (s *shop) place(ctx context.Context, n int) ([]int64, error) {
 	return s.store.PlaceOrders(ctx, batch)
 }
 
-func seedCommand(ctx context.Context, args []string, out io.Writer) error {
-	f := flag.NewFlagSet("shop seed", flag.ContinueOnError)
-	past := f.Int("past", 10_000, "orders of the last thirty days, paid")
-	placed := f.Int("placed", 0, "orders that wait to be processed, by whoever sends process_order with their ids")
-	expired := f.Int("expired", 0, "expired reports, for cleanup_expired_reports")
-	if err := parse(f, args); err != nil {
-		return err
+func (s *shop) seedCommand() cli.Command {
+	var past, placed, expired int
+	return cli.Command{
+		Name: "seed", Summary: "fill the shelves, and the books with past orders",
+		Flags: func(f *flag.FlagSet) {
+			f.IntVar(&past, "past", 10_000, "`N` orders of the last thirty days, paid")
+			f.IntVar(&placed, "placed", 0, "`N` orders that wait to be processed, by whoever sends process_order with their ids")
+			f.IntVar(&expired, "expired", 0, "`N` expired reports, for cleanup_expired_reports")
+		},
+		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			defer s.close()
+			if err := s.stock(ctx); err != nil {
+				return err
+			}
+			if err := s.importPast(ctx, past); err != nil {
+				return err
+			}
+			if err := s.importExpired(ctx, expired); err != nil {
+				return err
+			}
+			ids, err := s.place(ctx, placed)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(std.Out, "%d articles, %d past orders, %d expired reports in %s\n", len(catalogue), past, expired, s.folder)
+			if len(ids) > 0 {
+				fmt.Fprintf(std.Out, "orders %d to %d wait\n", ids[0], ids[len(ids)-1])
+			}
+			return nil
+		},
 	}
-	s := newShop(dataFolder())
-	defer s.close()
-	if err := s.stock(ctx); err != nil {
-		return err
-	}
-	if err := s.importPast(ctx, *past); err != nil {
-		return err
-	}
-	if err := s.importExpired(ctx, *expired); err != nil {
-		return err
-	}
-	ids, err := s.place(ctx, *placed)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "%d articles, %d past orders, %d expired reports in %s\n", len(catalogue), *past, *expired, s.folder)
-	if len(ids) > 0 {
-		fmt.Fprintf(out, "orders %d to %d wait\n", ids[0], ids[len(ids)-1])
-	}
-	return nil
 }
