@@ -37,11 +37,13 @@ type Link struct {
 	waiting  map[int][]chan struct{} // closed when accepted reaches the key
 	requests way
 	replies  way
+	tap      func(conn int, sent []byte)
 }
 
 // A pair is one client's connection and its continuation to the server.
 type pair struct {
 	client, server net.Conn
+	number         int // of all pairs, from 1
 }
 
 // To starts a link to the server at addr, host:port. It ends with the test.
@@ -60,6 +62,14 @@ func To(t testing.TB, addr string) *Link {
 
 // Addr is where clients connect, host:port.
 func (l *Link) Addr() string { return l.listener.Addr().String() }
+
+// Tap calls f with all that clients send from now on, before it goes on to the server: conn is the number of the connection,
+// from 1. f must be quick, may be called for several connections at once, and must not keep sent.
+func (l *Link) Tap(f func(conn int, sent []byte)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tap = f
+}
 
 // Accepted is how many connections the link has taken so far.
 func (l *Link) Accepted() int {
@@ -138,7 +148,7 @@ func (l *Link) join(client net.Conn) {
 		(&pair{client: client}).reset()
 		return
 	}
-	p := &pair{client, server}
+	p := &pair{client: client, server: server}
 	l.mu.Lock()
 	if l.refusing || l.closed {
 		l.mu.Unlock()
@@ -147,6 +157,7 @@ func (l *Link) join(client net.Conn) {
 	}
 	l.pairs[p] = struct{}{}
 	l.accepted++
+	p.number = l.accepted
 	for n, waiters := range l.waiting {
 		if n <= l.accepted {
 			for _, c := range waiters {

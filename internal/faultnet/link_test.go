@@ -111,6 +111,31 @@ func TestCutEndsWhatIsOpenAndTakesWhatComes(t *testing.T) {
 	}
 }
 
+func TestTapSeesWhatClientsSendAndNothingElse(t *testing.T) {
+	l := To(t, echo(t))
+	first := dial(t, l)
+	type piece struct {
+		conn int
+		sent string
+	}
+	seen := make(chan piece, 100)
+	l.Tap(func(conn int, sent []byte) { seen <- piece{conn, string(sent)} })
+	second := dial(t, l) // says hello
+	say(t, first, "one")
+	hear(t, first, "one")
+	for _, want := range []piece{{2, "hello"}, {1, "one"}} {
+		if got := <-seen; got != want {
+			t.Errorf("tapped %v, want %v", got, want)
+		}
+	}
+	l.Tap(nil)
+	say(t, second, "two")
+	hear(t, second, "two")
+	if len(seen) > 0 {
+		t.Errorf("tapped %v after the end", <-seen)
+	}
+}
+
 func TestDownRefusesUntilUp(t *testing.T) {
 	l := To(t, echo(t))
 	a := dial(t, l)

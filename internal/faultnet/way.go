@@ -118,6 +118,14 @@ func (l *Link) carry(p *pair, w *way, from, to net.Conn) {
 				return
 			}
 			if pass > 0 {
+				if w == &l.requests {
+					l.mu.Lock()
+					tap := l.tap
+					l.mu.Unlock()
+					if tap != nil {
+						tap(p.number, buf[:pass])
+					}
+				}
 				if _, err := to.Write(buf[:pass]); err != nil {
 					return
 				}
