@@ -175,7 +175,7 @@ func TestAcceptKnowsAliasesAndContentTypes(t *testing.T) {
 			t.Errorf("%q: %T", c.contentType, err)
 		}
 	}
-	if _, err := NewAccept("jsn"); err == nil || !strings.Contains(err.Error(), "json, msgpack") {
+	if _, err := NewAccept("jsn"); err == nil || !strings.Contains(err.Error(), "json, json-plain, msgpack") {
 		t.Errorf("%v", err)
 	}
 }
