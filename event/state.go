@@ -71,7 +71,7 @@ func (s *State) Apply(e *protocol.Event, received time.Time) {
 	case *protocol.WorkerStatus:
 		s.worker(e.Hostname).status(e, body, received)
 	default:
-		if id := taskID(body); id != "" && len(id) <= nameMost && protocol.EventGroup(e.Type()) == "task" {
+		if id := TaskID(body); id != "" && len(id) <= nameMost && protocol.EventGroup(e.Type()) == "task" {
 			s.applyTask(id, e, received)
 		}
 	}
@@ -101,7 +101,7 @@ func (s *State) applyTask(id string, e *protocol.Event, received time.Time) {
 		s.counts.Retried++
 	}
 	before := t.size()
-	t.apply(e, s.config.MaxText)
+	t.Apply(e, s.config.MaxText)
 	s.bytes += t.size() - before
 	for s.byTask.Len() > s.config.MaxTasks || s.bytes > s.config.MaxBytes && s.byTask.Len() > 1 {
 		s.forget()

@@ -59,9 +59,9 @@ func precedence(s protocol.State) int {
 	return 2 // of the user's own
 }
 
-// apply folds one event into the task. An event that is older in the order of states adds what it knows and changes nothing
+// Apply folds one event into the task, with texts cut to most bytes. The sender is left to the caller. An event that is older in the order of states adds what it knows and changes nothing
 // else: it was overtaken. An attempt after a retry begins anew.
-func (t *Task) apply(e *protocol.Event, most int) {
+func (t *Task) Apply(e *protocol.Event, most int) {
 	state, at := t.happened(e)
 	older := state != protocol.Retry && t.State != protocol.Retry && precedence(state) > precedence(t.State)
 	if !older {
@@ -134,8 +134,8 @@ func cutText(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// taskID is the task that an event tells of; "" for none.
-func taskID(body protocol.EventBody) string {
+// TaskID is the task that an event tells of; "" for none.
+func TaskID(body protocol.EventBody) string {
 	switch b := body.(type) {
 	case *protocol.TaskSent:
 		return b.UUID

@@ -16,7 +16,7 @@ var vendors = []struct {
 }{
 	{"github.com/rabbitmq/amqp091-go", []string{"broker/amqp", "test"}, "only the driver speaks AMQP: others speak the contract"},
 	{"github.com/redis/rueidis", []string{"backend/redis", "test"}, "only the driver speaks to Redis"},
-	{"github.com/jackc/pgx", []string{"backend/database", "examples", "test"}, "only the driver speaks to PostgreSQL"},
+	{"github.com/jackc/pgx", []string{"backend/database", "monitor/history", "examples", "test"}, "only stores speak to PostgreSQL"},
 	{"github.com/pressly/goose", []string{"backend/database", "examples"}, "migrations belong to a store"},
 	{"modernc.org/", []string{"internal/sqlitefile", "broker/sqlite", "backend/database", "examples"}, "SQLite files have one owner"},
 	{"github.com/tinylib/msgp", []string{"codec"}, "serializers live in codec"},

@@ -1,0 +1,97 @@
+package history
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/umbel-go/umbel/internal/sqlitefile"
+)
+
+// sqlite is a history in one file.
+type sqlite struct{ file *sqlitefile.File }
+
+// What is written into the audit log stays as it is, whoever has the file open through us.
+const sqliteAudit = `
+CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+CREATE TRIGGER audit_remains BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;`
+
+func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, error) {
+	f, err := sqlitefile.Open(path, sqlitefile.Options{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]string, len(schema))
+	for i, s := range schema {
+		steps[i] = strings.NewReplacer("{real}", "REAL", "BIGINT NOT NULL PRIMARY KEY", "INTEGER PRIMARY KEY").Replace(s)
+	}
+	steps[0] += ";" + sqliteAudit
+	if err := f.Migrate(ctx, "monitor", steps); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &sqlite{f}, nil
+}
+
+func (d *sqlite) close() error { return d.file.Close() }
+
+func (d *sqlite) like(column string) string { return column + ` LIKE ? ESCAPE '!'` }
+
+func (d *sqlite) write(ctx context.Context, f func(tx) error) error {
+	return d.file.Write(ctx, func(t *sqlitefile.Tx) error { return f(sqliteTx{t}) })
+}
+
+func (d *sqlite) read(ctx context.Context, f func(tx) error) error {
+	return d.file.Read(ctx, func(t *sqlitefile.Tx) error { return f(sqliteTx{t}) })
+}
+
+func (d *sqlite) size(ctx context.Context) (n int64, err error) {
+	err = d.read(ctx, func(t tx) error {
+		var pages, free, size int64
+		if err := t.each(`PRAGMA page_count`, nil, []any{&pages}, nothing); err != nil {
+			return err
+		}
+		if err := t.each(`PRAGMA freelist_count`, nil, []any{&free}, nothing); err != nil {
+			return err
+		}
+		if err := t.each(`PRAGMA page_size`, nil, []any{&size}, nothing); err != nil {
+			return err
+		}
+		n = (pages - free) * size
+		return nil
+	})
+	return n, err
+}
+
+type sqliteTx struct{ tx *sqlitefile.Tx }
+
+func (t sqliteTx) exec(query string, args ...any) (int64, error) {
+	r, err := t.tx.Exec(query, args...)
+	return r.Rows, err
+}
+
+func (t sqliteTx) many(query string, rows [][]any) error {
+	for _, r := range rows {
+		if _, err := t.tx.Exec(query, r...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t sqliteTx) each(query string, args, dest []any, f func() error) error {
+	rows, err := t.tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
