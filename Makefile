@@ -74,11 +74,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
 bench: ## measure beside Celery and others, a quarter of an hour; writes docs/performance.md
 	$(GO) -C test/bench run . -o ../../docs/performance.md
 
-MINUTES ?= 10
-.PHONY: soak
-soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the last line is the verdict
-	$(GO) test -c -o bin/soak.test ./test/soak
-	cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0)
+MINUTES ?= 10 .PHONY: soak soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the last line is the verdict $(GO) test -c -o bin/soak.test ./test/soak cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0) screenshots screenshots: write pictures of monitor into docs/images (needs Chromium) UMBEL_SCREENSHOTS=$(CURDIR)/docs/images -count 1 -run 'TestPages' ./monitor rm -f monitor-empty.png monitor-queues.png monitor-workers.png monitor-tasks.png monitor-narrow.png monitor-dark.png
 
 .PHONY: services
 services: ## install the servers that tests start (Debian)

@@ -1,0 +1,86 @@
+package monitor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/monitor/access"
+	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/monitor/mask"
+)
+
+// A Config says how to watch and who may look. The zero value shows everything, changes nothing, and listens on loopback only.
+type Config struct {
+	// Listen is the address of the pages and the API. Defaults to 127.0.0.1:5555. Flower: address, port.
+	Listen string
+
+	// Prefix is the path beneath which they are found, for a proxy in front. Defaults to "". Flower: url_prefix.
+	Prefix string
+
+	// Access says who may do what. Listening beyond loopback is refused while nobody has a password or token, or everybody may
+	// come in without.
+	Access access.Config
+
+	// History says where what was heard is kept.
+	History history.Config
+
+	// Mask hides secrets before anything is kept.
+	Mask mask.Config
+
+	// Events is where workers send events.
+	Events event.Config
+
+	// ManagementURL is RabbitMQ's management API, with user and password. Defaults to none. Flower: broker_api.
+	ManagementURL string
+
+	// Vhost is the virtual host to ask the management API about. Defaults to "/".
+	Vhost string
+
+	// Forget is how long workers that are gone are shown. Defaults to a day. Flower: purge_offline_workers.
+	Forget time.Duration
+
+	// Version is shown on the pages.
+	Version string
+
+	// Log defaults to nowhere.
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:5555")
+	if p := path.Clean("/" + c.Prefix); p == "/" {
+		c.Prefix = ""
+	} else {
+		c.Prefix = p
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.History.Log == nil {
+		c.History.Log = c.Log
+	}
+	if len(c.Access.Users) == 0 && len(c.Access.Tokens) == 0 && c.Access.Anonymous == "" {
+		c.Access.Anonymous = access.Viewer
+	}
+	return c
+}
+
+// ErrExposed: the monitor would be reached from other machines, and asks for no password.
+var ErrExposed = errors.New("the monitor would be open to other machines, and asks for no password")
+
+// check refuses what nobody can want.
+func (c *Config) check() error {
+	if strings.ContainsAny(c.Prefix, "{}?#%\"'<> ") {
+		return fmt.Errorf("url prefix %q: want letters, digits, - and / only", c.Prefix)
+	}
+	if !access.Loopback(c.Listen) && !strings.HasPrefix(c.Listen, "/") && c.Access.Open() {
+		return fmt.Errorf("listen at %s: %w: add users (--basic_auth, --users) or tokens, or listen at 127.0.0.1", c.Listen, ErrExposed)
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+// Package fleet is how things are now: workers as their heartbeats tell, queues as the broker tells, and what is wrong, in words.
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+// A Config says what to watch.
+type Config struct {
+	Store    *history.Store
+	Recorder *history.Recorder
+	Broker   broker.Broker
+
+	// Queues are those that the settings speak of. Others are found through events and the management API.
+	Queues []string
+
+	// DeadLetters are the queues among them that keep what failed for good.
+	DeadLetters []string
+
+	// Management is RabbitMQ's management API; nil: none.
+	Management *Management
+
+	// Forget is how long a worker that is gone is shown. Defaults to a day. Flower: purge_offline_workers.
+	Forget time.Duration
+
+	// Every is how often queues are looked at. Defaults to 10 s.
+	Every time.Duration
+
+	// Log defaults to nowhere.
+	Log *slog.Logger
+}
+
+// queuesMost bounds the queues that are looked at.
+const queuesMost = 500
+
+// growthSamples is how many looks back a queue is compared with: 5 minutes of them.
+const growthSamples = 30
+
+// A Fleet is what is known of workers and queues. Its methods may be called from many goroutines.
+type Fleet struct {
+	config Config
+	state  *event.State
+	begun  time.Time
+
+	mu        sync.Mutex // guards what follows
+	lost      time.Time  // since when events are missed; zero: they are not
+	reason    string
+	queues    map[string]*Queue
+	alerts    []Alert
+	broker    *Node
+	brokerErr string
+}
+
+// A Queue is what the broker told last.
+type Queue struct {
+	Name       string
+	Exists     bool
+	Ready      int
+	Unsettled  int // -1: not told
+	Consumers  int
+	DeadLetter bool // it keeps what failed for good
+	Seen       time.Time
+	Error      string
+
+	// By the management API only: zero values otherwise.
+	Type      string
+	Policy    string
+	Bytes     int64
+	Publish   float64 // messages a second
+	Deliver   float64
+	Ack       float64
+	Told      bool // the management API told
+	Arguments map[string]any
+
+	before []int // Ready of the latest looks
+}
+
+// New makes a fleet with the workers that the history remembers.
+func New(ctx context.Context, c Config) (*Fleet, error) {
+	c.Forget = cmp.Or(c.Forget, 24*time.Hour)
+	c.Every = cmp.Or(c.Every, 10*time.Second)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &Fleet{config: c, begun: time.Now(), queues: make(map[string]*Queue), state: event.NewState(event.StateConfig{MaxTasks: 1})}
+	for _, name := range c.Queues {
+		f.queues[name] = &Queue{Name: name, Unsettled: -1, DeadLetter: slices.Contains(c.DeadLetters, name)}
+	}
+	known, err := c.Store.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range known {
+		f.state.Apply(&protocol.Event{Hostname: w.Hostname, PID: w.PID, Clock: w.Clock, Body: &protocol.WorkerStatus{Kind: protocol.TypeWorkerHeartbeat,
+			Freq: w.Freq, Active: w.Active, Processed: w.Processed, LoadAvg: w.LoadAvg, Ident: w.Ident, Version: w.Version, System: w.System}}, w.LastHeard)
+	}
+	return f, nil
+}
+
+// Apply takes events: heartbeats, and signs of life.
+func (f *Fleet) Apply(events []*protocol.Event, at time.Time) {
+	said := ""
+	for _, e := range events {
+		switch b := e.Body.(type) {
+		case *protocol.WorkerStatus:
+			f.state.Apply(e, at)
+		case *protocol.TaskSent:
+			f.queue(b.Queue)
+		default:
+			if e.Hostname != said { // once a message is enough
+				said = e.Hostname
+				f.state.Apply(e, at)
+			}
+		}
+	}
+}
+
+// queue begins to watch a queue that an event names.
+func (f *Fleet) queue(name string) {
+	if name == "" || len(name) > 255 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queues[name] == nil && len(f.queues) < queuesMost {
+		f.queues[name] = &Queue{Name: name, Unsettled: -1}
+	}
+}
+
+// Link tells the fleet what became of the monitor's own connection.
+func (f *Fleet) Link(s broker.ConsumerState, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s == broker.ConsumerRestored {
+		f.lost, f.reason = time.Time{}, ""
+		return
+	}
+	if f.lost.IsZero() {
+		f.lost = time.Now()
+	}
+	if err != nil {
+		f.reason = err.Error()
+	}
+}
+
+// Run looks at queues and judges until ctx ends.
+func (f *Fleet) Run(ctx context.Context) error {
+	tick := time.NewTicker(f.config.Every)
+	defer tick.Stop()
+	for {
+		f.look(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// look is one round.
+func (f *Fleet) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, max(f.config.Every, 5*time.Second))
+	defer cancel()
+	now := time.Now()
+	if f.config.Management != nil {
+		f.manage(ctx)
+	}
+	for _, q := range f.Queues() {
+		f.stat(ctx, q.Name, now)
+	}
+	alive := 0
+	workers := f.Workers()
+	for i := range workers {
+		if workers[i].Alive(now) {
+			alive++
+		}
+	}
+	f.config.Recorder.Gauge(history.MetricWorkers, "", now, float64(alive))
+	if err := f.config.Store.SaveWorkers(ctx, f.kept(ctx, workers, now), now); err != nil && ctx.Err() == nil {
+		f.config.Log.Error("cannot remember workers", "error", err)
+	}
+	alerts := f.judge(ctx, now)
+	f.mu.Lock()
+	f.alerts = alerts
+	f.mu.Unlock()
+}
+
+// kept leaves out workers that went long ago.
+func (f *Fleet) kept(ctx context.Context, list []event.Worker, now time.Time) []event.Worker {
+	var out []event.Worker
+	for _, w := range list {
+		if w.LastHeard.IsZero() || now.Sub(w.LastHeard) < f.config.Forget {
+			out = append(out, w)
+		} else if err := f.config.Store.ForgetWorker(ctx, w.Hostname); err != nil && ctx.Err() == nil {
+			f.config.Log.Error("cannot forget a worker", "worker", w.Hostname, "error", err)
+		}
+	}
+	return out
+}
+
+func (f *Fleet) stat(ctx context.Context, name string, now time.Time) {
+	s, err := f.config.Broker.Stat(ctx, name)
+	if ctx.Err() != nil {
+		return
+	}
+	f.mu.Lock()
+	q := f.queues[name]
+	if q == nil {
+		f.mu.Unlock()
+		return
+	}
+	q.Seen, q.Error = now, ""
+	switch {
+	case errors.Is(err, broker.ErrNoQueue):
+		q.Exists, q.Ready, q.Unsettled, q.Consumers = false, 0, -1, 0
+	case err != nil:
+		q.Error = err.Error()
+	default:
+		q.Exists, q.Ready, q.Consumers = true, s.Ready, s.Consumers
+		if s.Unsettled >= 0 {
+			q.Unsettled = s.Unsettled
+		}
+		q.before = append(q.before, s.Ready)
+		if len(q.before) > growthSamples+1 {
+			q.before = q.before[1:]
+		}
+	}
+	ready, unsettled, consumers, ok := q.Ready, q.Unsettled, q.Consumers, err == nil
+	f.mu.Unlock()
+	if !ok {
+		return
+	}
+	r := f.config.Recorder
+	r.Gauge(history.MetricReady, name, now, float64(ready))
+	r.Gauge(history.MetricConsumers, name, now, float64(consumers))
+	if unsettled >= 0 {
+		r.Gauge(history.MetricUnsettled, name, now, float64(unsettled))
+	}
+}
+
+// Queues are copies of the queues by name.
+func (f *Fleet) Queues() []Queue {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]Queue, 0, len(f.queues))
+	for _, q := range f.queues {
+		c := *q
+		c.before = nil
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Workers are the workers by name, without those that went long ago.
+func (f *Fleet) Workers() []event.Worker {
+	now := time.Now()
+	return slices.DeleteFunc(f.state.Workers(), func(w event.Worker) bool {
+		return !w.LastHeard.IsZero() && now.Sub(w.LastHeard) > f.config.Forget
+	})
+}
+
+// Events is the number of events that were heard since the monitor began.
+func (f *Fleet) Events() int64 { return f.config.Recorder.Events() }
+
+// Begun is when the monitor began to listen.
+func (f *Fleet) Begun() time.Time { return f.begun }
+
+// Connected reports whether events are heard.
+func (f *Fleet) Connected() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lost.IsZero()
+}
+
+// Broker is what the management API told of the broker's node; nil without one.
+func (f *Fleet) Broker() (*Node, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.broker, f.brokerErr
+}
+
+// Alerts are what is wrong now, the worst first.
+func (f *Fleet) Alerts() []Alert {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.alerts)
+}

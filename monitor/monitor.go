@@ -1,0 +1,189 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/monitor/access"
+	"github.com/umbel-go/umbel/monitor/api"
+	"github.com/umbel-go/umbel/monitor/fleet"
+	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/monitor/mask"
+	"github.com/umbel-go/umbel/monitor/web"
+	"github.com/umbel-go/umbel/protocol"
+)
+
+const (
+	headerPatience = 10 * time.Second // of a client's request
+	bodyPatience   = 30 * time.Second
+	answerPatience = time.Minute
+	idlePatience   = 2 * time.Minute
+	headersMost    = 64 << 10
+	stopPatience   = 10 * time.Second
+)
+
+// A Monitor watches a fleet.
+type Monitor struct {
+	app    *umbel.App
+	config Config
+	guard  *access.Guard
+	mask   *mask.Mask
+	ready  chan struct{}
+	addr   string // set before ready is closed
+}
+
+// New checks the settings; nothing is opened before Run.
+func New(app *umbel.App, c Config) (*Monitor, error) {
+	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	guard, err := access.New(c.Access)
+	if err != nil {
+		return nil, err
+	}
+	m, err := mask.New(c.Mask)
+	if err != nil {
+		return nil, err
+	}
+	return &Monitor{app: app, config: c, guard: guard, mask: m, ready: make(chan struct{})}, nil
+}
+
+// Ready is closed once pages are served; Addr then says where.
+func (m *Monitor) Ready() <-chan struct{} { return m.ready }
+
+// Addr is the address that Run listens at.
+func (m *Monitor) Addr() string { return m.addr }
+
+// Run watches and serves until ctx ends. What was heard before is then on disk.
+func (m *Monitor) Run(ctx context.Context) (err error) {
+	store, err := history.Open(ctx, m.config.History)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	b, err := m.app.Broker(ctx)
+	if err != nil {
+		return err
+	}
+	listener, err := m.listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+
+	var face *api.API
+	recorder := history.NewRecorder(store, history.RecorderConfig{Mask: m.mask.Event, Changed: func(list []*history.Task) { face.Changed(list) }})
+	watched, err := m.fleet(ctx, fleet.Config{Store: store, Recorder: recorder, Broker: b, Forget: m.config.Forget, Log: m.config.Log})
+	if err != nil {
+		return err
+	}
+	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, Version: m.config.Version,
+		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
+	server := &http.Server{Handler: m.handler(face), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
+		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}
+
+	// What is heard stops first, then what writes it.
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
+	g, run := errgroup.WithContext(ctx)
+	recorded := make(chan error, 1)
+	go func() { recorded <- recorder.Run(writing) }()
+	receiver, err := event.Receive(ctx, b, event.ReceiverConfig{Config: m.config.Events, Log: m.config.Log, Notify: watched.Link,
+		Handle: func(events []*protocol.Event, at time.Time) {
+			watched.Apply(events, at)
+			recorder.Record(run, events, at)
+		}})
+	if err != nil {
+		stopWriting()
+		return errors.Join(fmt.Errorf("listen to events: %w", err), <-recorded)
+	}
+	g.Go(func() error { return watched.Run(run) })
+	g.Go(func() error { return store.Keep(run) })
+	g.Go(func() error { return face.Run(run) })
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve pages: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-run.Done()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+		defer cancel()
+		closed := receiver.Close(end)
+		if err := server.Shutdown(end); err != nil {
+			return errors.Join(closed, server.Close())
+		}
+		return closed
+	})
+	m.addr = listener.Addr().String()
+	close(m.ready)
+	err = g.Wait()
+	stopWriting()
+	return errors.Join(err, <-recorded)
+}
+
+func (m *Monitor) listen() (net.Listener, error) {
+	network, addr := "tcp", m.config.Listen
+	if strings.HasPrefix(addr, "/") {
+		network = "unix"
+		if st, err := os.Stat(addr); err == nil && st.Mode().Type() == os.ModeSocket {
+			_ = os.Remove(addr) // of one that was killed; who still listens there is found by the lock of the history
+		}
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for pages: %w", err)
+	}
+	return l, nil
+}
+
+func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, error) {
+	plans, err := m.app.RoutedQueues()
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range plans {
+		c.Queues = append(c.Queues, q.Name)
+		if q.DeadLetter != "" && !slices.Contains(c.Queues, q.DeadLetter) {
+			c.Queues, c.DeadLetters = append(c.Queues, q.DeadLetter), append(c.DeadLetters, q.DeadLetter)
+		}
+	}
+	if m.config.ManagementURL != "" {
+		if c.Management, err = fleet.NewManagement(m.config.ManagementURL, m.config.Vhost); err != nil {
+			return nil, err
+		}
+	}
+	return fleet.New(ctx, c)
+}
+
+// handler is everything that is served.
+func (m *Monitor) handler(face *api.API) http.Handler {
+	mux := http.NewServeMux()
+	pages := web.Handler(m.config.Prefix)
+	mux.HandleFunc("GET /healthcheck", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("OK"))
+	})
+	mux.Handle("POST /api/v1/login", face.Login())
+	mux.Handle("POST /api/v1/logout", face.Logout())
+	mux.Handle("/api/", m.guard.Wrap(face, api.Deny))
+	mux.Handle("/", pages) // no data in them: whoever may read it is found out when they ask for it
+	var h http.Handler = mux
+	if p := m.config.Prefix; p != "" {
+		h = http.StripPrefix(p, mux)
+	}
+	return access.Harden(h, m.config.Access.Open())
+}

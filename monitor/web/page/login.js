@@ -1,0 +1,32 @@
+import { h, show } from './dom.js';
+import { act, prefix } from './client.js';
+import { go } from './app.js';
+
+export function login(page) {
+  let wrong = '';
+  const draw = () => show(page.place,
+    h('form', { class: 'login', onsubmit: enter },
+      h('h1', null, 'Log in'),
+      wrong ? h('p', { class: 'note bad', role: 'alert' }, wrong) : null,
+      h('label', null, 'Name', h('input', { name: 'name', autocomplete: 'username', required: true, autofocus: true })),
+      h('label', null, 'Password', h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true })),
+      h('button', { class: 'main' }, 'Log in')));
+
+  async function enter(e) {
+    e.preventDefault();
+    const form = e.target;
+    try {
+      await act('login', { name: form.elements.name.value, password: form.elements.password.value });
+      page.entered();
+      const to = page.params.get('to') || '';
+      go(/^\/[^/\\]/.test(to) || to === '/' ? to : prefix + '/', true); // an address here, and never elsewhere
+    } catch (problem) {
+      wrong = problem.status === 401 ? 'Name or password is wrong.' : problem.message;
+      draw();
+      form.elements.password.value = '';
+      form.elements.password.focus();
+    }
+  }
+  draw();
+  page.place.querySelector('input').focus();
+}
