@@ -62,7 +62,7 @@ func (p *program) command(own ...Command) *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{"run", []*cobra.Command{p.workerCommand(), p.beatCommand(), p.benchCommand()}},
+		{"run", []*cobra.Command{p.workerCommand(), p.beatCommand(), p.monitorCommand(), p.benchCommand()}},
 		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand()}},
 		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand(), p.scheduleCommand()}},
 		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand()}},

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/umbel-go/umbel/monitor"
+	"github.com/umbel-go/umbel/monitor/access"
+	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/monitor/mask"
+)
+
+type monitorFlags struct {
+	port              int
+	address, socket   string
+	prefix            string
+	basic             []string
+	users, tokens     string
+	anonymous         string
+	readOnly, proxy   bool
+	management        string
+	db                string
+	persistent        bool
+	age               time.Duration
+	size              int64
+	tasks             int64
+	forget            int
+	patterns, private []string
+	maskAll           bool
+}
+
+func (p *program) monitorCommand() *cobra.Command {
+	f := &monitorFlags{}
+	cmd := &cobra.Command{
+		Use:   "monitor",
+		Short: "watch workers and tasks on a web page, and keep their history",
+		Long: `Watch a fleet, Umbel's workers and Celery's, and show it on a web page and as
+JSON: what is wrong now, workers, queues, and every task of the last weeks, which
+can be searched.
+
+Workers tell of their tasks when they are started with -E.
+
+Without users or tokens the monitor listens on loopback only, and whoever is
+there may look and change nothing. Flower's options have Flower's names, and may
+be given as FLOWER_NAME in the environment.`,
+		Example: `  umbel monitor
+  umbel monitor --address 0.0.0.0 --users users.txt --db postgres://ops@db/umbel
+  umbel monitor passwd users.txt ann --role admin`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.monitor(cmd, f) },
+	}
+	fl := cmd.Flags()
+	fl.IntVar(&f.port, "port", 5555, "`PORT` to listen at")
+	fl.StringVar(&f.address, "address", "127.0.0.1", "`ADDRESS` to listen at")
+	fl.StringVar(&f.socket, "unix_socket", "", "listen at this unix socket `FILE` instead")
+	fl.StringVar(&f.prefix, "url_prefix", "", "`PATH` beneath which a proxy in front shows the pages")
+	fl.BoolVar(&f.proxy, "xheaders", false, "believe the X-Forwarded-For and -Proto of that proxy")
+	fl.StringSliceVar(&f.basic, "basic_auth", nil, "users with all rights, as `NAME:PASSWORD` with commas between; better: --users")
+	fl.StringVar(&f.users, "users", "", "`FILE` of users, made by \"monitor passwd\"")
+	fl.StringVar(&f.tokens, "tokens", "", "`FILE` of API tokens, made by \"monitor token\"")
+	fl.StringVar(&f.anonymous, "anonymous", "", "`ROLE` of whoever does not log in, on loopback: viewer, operator or admin")
+	fl.BoolVar(&f.readOnly, "read_only", false, "nobody may change anything")
+	fl.StringVar(&f.management, "broker_api", "", "RabbitMQ's management API: `URL` such as http://guest:guest@localhost:15672/api/")
+	fl.StringVar(&f.db, "db", "monitor.db", "history: a SQLite `FILE`, or postgres://…")
+	fl.BoolVar(&f.persistent, "persistent", true, "keep the history when the monitor ends")
+	fl.DurationVar(&f.age, "max_age", 30*24*time.Hour, "keep tasks for this long; a `DURATION` such as 720h")
+	fl.Int64Var(&f.size, "max_size", 20_000, "remove the oldest tasks when the history is larger than this many `MEGABYTES`")
+	fl.Int64Var(&f.tasks, "max_tasks", 0, "keep at most `N` tasks; 0: no bound")
+	fl.IntVar(&f.forget, "purge_offline_workers", 86400, "show workers that are gone for `SECONDS`")
+	fl.StringArrayVar(&f.patterns, "mask", nil, "hide what this `REGEXP` finds in arguments, results and errors, or its first group; may be repeated")
+	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
+	fl.BoolVar(&f.maskAll, "mask_all", false, "hide the arguments and results of every task")
+	for _, name := range []string{"auto_refresh", "debug", "natural_time", "enable_events"} {
+		fl.Bool(name, true, "")
+		_ = fl.MarkHidden(name) // Flower's: pages are always live, and times always told both ways
+	}
+	p.completeWords(cmd, "anonymous", "viewer", "operator", "admin")
+	cmd.AddCommand(p.monitorPasswdCommand(), p.monitorTokenCommand())
+	return cmd
+}
+
+// flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, unless they are given on the command line.
+func flowerEnv(cmd *cobra.Command) error {
+	for _, name := range []string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
+		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all"} {
+		if cmd.Flags().Changed(name) {
+			continue
+		}
+		for _, variable := range []string{"UMBEL_MONITOR_" + strings.ToUpper(name), "FLOWER_" + strings.ToUpper(name)} {
+			value, ok := os.LookupEnv(variable)
+			if !ok {
+				continue
+			}
+			if err := cmd.Flags().Set(name, value); err != nil {
+				return &fault{code: exitUsage, err: fmt.Errorf("%s: cannot take its value for --%s", variable, name)} // it may be a secret
+			}
+			break
+		}
+	}
+	return nil
+}
+
+func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
+	if err := flowerEnv(cmd); err != nil {
+		return err
+	}
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	log := slog.New(textHandler(p.Err, slog.LevelInfo, p.ink.on))
+	p.app.SetLogger(log)
+	c, done, err := p.monitorConfig(cmd, f)
+	if err != nil {
+		return err
+	}
+	defer done()
+	c.Log = log
+	m, err := monitor.New(p.app, *c)
+	if errors.Is(err, monitor.ErrExposed) {
+		return &fault{code: exitUsage, err: err}
+	}
+	if err != nil {
+		return &fault{code: exitConfig, err: err}
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), termSignals...)
+	defer stop()
+	go func() {
+		select {
+		case <-m.Ready():
+			at := "http://" + m.Addr() + c.Prefix + "/"
+			if f.socket != "" {
+				at = f.socket
+			}
+			log.Info("monitor is ready", "at", at, "history", filepath.Base(f.db))
+		case <-ctx.Done():
+		}
+	}()
+	return connectFault(m.Run(ctx))
+}
+
+// monitorConfig is what the options say. done removes a history that is not to be kept.
+func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor.Config, done func(), err error) {
+	version, _ := build()
+	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, Version: version,
+		Forget:  time.Duration(f.forget) * time.Second,
+		Access:  access.Config{ReadOnly: f.readOnly, Proxy: f.proxy, Anonymous: access.Role(f.anonymous)},
+		History: history.Config{URL: f.db, Age: f.age, Size: f.size << 20, Tasks: f.tasks},
+		Mask:    mask.Config{Patterns: f.patterns, Tasks: f.private, All: f.maskAll}}
+	if f.socket != "" {
+		path, err := filepath.Abs(f.socket)
+		if err != nil {
+			return nil, nil, &fault{code: exitUsage, err: err}
+		}
+		c.Listen = path
+	}
+	if f.anonymous != "" {
+		if _, err := access.ParseRole(f.anonymous); err != nil {
+			return nil, nil, misuse(cmd, "--anonymous: %w", err)
+		}
+	}
+	if f.size <= 0 {
+		c.History.Size = -1
+	}
+	if err := people(cmd, f, &c.Access); err != nil {
+		return nil, nil, err
+	}
+	settings, err := p.app.Config()
+	if err != nil {
+		return nil, nil, settingsFault(err)
+	}
+	if len(settings.BrokerURL) > 0 {
+		c.Vhost = vhost(settings.BrokerURL[0])
+	}
+	done = func() {}
+	if !f.persistent {
+		dir, err := os.MkdirTemp("", "umbel-monitor-")
+		if err != nil {
+			return nil, nil, &fault{code: exitCantCreate, err: err}
+		}
+		c.History.URL, done = filepath.Join(dir, "monitor.db"), func() { _ = os.RemoveAll(dir) }
+	}
+	return c, done, nil
+}
+
+// people reads who may come in.
+func people(cmd *cobra.Command, f *monitorFlags, c *access.Config) error {
+	for _, one := range f.basic {
+		name, password, ok := strings.Cut(one, ":")
+		if !ok || name == "" || password == "" {
+			return misuse(cmd, "--basic_auth: want NAME:PASSWORD, with commas between several")
+		}
+		hash, err := access.Hash(password)
+		if err != nil {
+			return err
+		}
+		c.Users = append(c.Users, access.User{Name: name, Role: access.Owner, Hash: hash})
+	}
+	if f.users != "" {
+		file, err := os.Open(f.users)
+		if err != nil {
+			return &fault{code: exitConfig, err: fmt.Errorf("read users: %w", err)}
+		}
+		defer file.Close()
+		list, err := access.ReadUsers(file)
+		if err != nil {
+			return &fault{code: exitConfig, err: fmt.Errorf("read users from %s: %w", f.users, err)}
+		}
+		c.Users = append(c.Users, list...)
+	}
+	if f.tokens != "" {
+		file, err := os.Open(f.tokens)
+		if err != nil {
+			return &fault{code: exitConfig, err: fmt.Errorf("read tokens: %w", err)}
+		}
+		defer file.Close()
+		if c.Tokens, err = access.ReadTokens(file); err != nil {
+			return &fault{code: exitConfig, err: fmt.Errorf("read tokens from %s: %w", f.tokens, err)}
+		}
+	}
+	return nil
+}
+
+// vhost is the virtual host of a broker URL: its path without the first slash.
+func vhost(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(u.Path, "/")
+}
