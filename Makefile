@@ -9,7 +9,7 @@ TALLY      := $(GO) -C tools run ./tally
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 # Debian's packages of what tests start.
-SERVICES := rabbitmq-server redis-server postgresql python3-celery python3-redis python3-msgpack python3-brotli python3-zstandard python3-yaml python3-ephem openssl
+SERVICES := rabbitmq-server redis-server postgresql python3-celery python3-redis python3-msgpack python3-brotli python3-zstandard python3-yaml python3-ephem openssl chromium
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := help
@@ -74,7 +74,16 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
 bench: ## measure beside Celery and others, a quarter of an hour; writes docs/performance.md
 	$(GO) -C test/bench run . -o ../../docs/performance.md
 
-MINUTES ?= 10 .PHONY: soak soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the last line is the verdict $(GO) test -c -o bin/soak.test ./test/soak cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0) screenshots screenshots: write pictures of monitor into docs/images (needs Chromium) UMBEL_SCREENSHOTS=$(CURDIR)/docs/images -count 1 -run 'TestPages' ./monitor rm -f monitor-empty.png monitor-queues.png monitor-workers.png monitor-tasks.png monitor-narrow.png monitor-dark.png
+MINUTES ?= 10
+.PHONY: soak
+soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the last line is the verdict
+	$(GO) test -c -o bin/soak.test ./test/soak
+	cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0)
+
+.PHONY: screenshots
+screenshots: ## write the pictures of the monitor into docs/images (needs Chromium)
+	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages' ./monitor
+	cd docs/images && rm -f monitor-empty.png monitor-queues.png monitor-workers.png monitor-tasks.png monitor-narrow.png monitor-dark.png
 
 .PHONY: services
 services: ## install the servers that tests start (Debian)
