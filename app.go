@@ -28,9 +28,10 @@ type App struct {
 	oid    string // names this process in reply_to when no backend does
 	hooks  hooks  // written before the app is used, only read after
 	eager  atomic.Bool
-	plan   atomic.Pointer[plan] // nil until the settings are needed; stored with mu held
-	link   atomic.Pointer[link] // nil until connected
-	clock  control.Clock        // of remote control
+	plan   atomic.Pointer[plan]                                        // nil until the settings are needed; stored with mu held
+	link   atomic.Pointer[link]                                        // nil until connected
+	dial   func(context.Context, broker.Config) (broker.Broker, error) // written before the app connects
+	clock  control.Clock                                               // of remote control
 	taker  atomic.Pointer[func(context.Context, *broker.Message) error]
 
 	mu     sync.Mutex // guards what follows
@@ -67,7 +68,7 @@ func New(name string, options ...AppOption) *App {
 	if err != nil {
 		host = "localhost"
 	}
-	a := &App{name: name, origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), oid: uuid.NewString(), opening: newTurn(), tasks: make(map[string]*Definition)}
+	a := &App{name: name, origin: fmt.Sprintf("gen%d@%s", os.Getpid(), host), oid: uuid.NewString(), opening: newTurn(), dial: broker.Open, tasks: make(map[string]*Definition)}
 	for _, o := range options {
 		o(a)
 	}
@@ -195,6 +196,12 @@ func (a *App) Intercept(take func(ctx context.Context, m *broker.Message) error)
 		return
 	}
 	a.taker.Store(&take)
+}
+
+// DialBroker has the app reach its broker by dial in place of broker.Open. It must be called before the app connects;
+// child processes of workers do.
+func (a *App) DialBroker(dial func(ctx context.Context, c broker.Config) (broker.Broker, error)) {
+	a.dial = dial
 }
 
 // Broker is the app's connection to its broker; the first call connects. Its owner is the app.

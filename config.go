@@ -224,6 +224,10 @@ type Config struct {
 	// Celery: task_acks_on_timeout.
 	TaskAcksOnTimeout *bool `setting:"task_acks_on_timeout"`
 
+	// TaskRejectOnWorkerLost gives the message of a late-acked task back when the process that ran it died, instead of
+	// failing the task. Defaults to false. Celery: task_reject_on_worker_lost.
+	TaskRejectOnWorkerLost bool `setting:"task_reject_on_worker_lost"`
+
 	// TaskSoftTimeLimit cancels the context of a task that runs longer. Defaults to 0: none.
 	// Celery: task_soft_time_limit.
 	TaskSoftTimeLimit time.Duration `setting:"task_soft_time_limit"`
@@ -296,8 +300,8 @@ type Config struct {
 	// 4; NoLimit takes all. Celery: worker_prefetch_multiplier.
 	WorkerPrefetchMultiplier int `setting:"worker_prefetch_multiplier"`
 
-	// WorkerPool is goroutine (the default) or solo (one task at a time). Celery: worker_pool, whose prefork, threads,
-	// eventlet and gevent are taken for goroutine.
+	// WorkerPool is goroutine (the default), solo (one task at a time) or process (children of this program). Celery:
+	// worker_pool, whose prefork is process, and whose threads, eventlet and gevent are taken for goroutine.
 	WorkerPool string `setting:"worker_pool"`
 
 	// WorkerEnableRemoteControl lets workers hear the commands of remote control: inspect, control, revoke. Defaults to
@@ -307,6 +311,26 @@ type Config struct {
 	// WorkerStateDB is a file that keeps what was revoked over restarts of this worker, for fleets without a result store
 	// that keeps it for all. Marks as in WorkerPidfile. Defaults to none. Celery: worker_state_db, the option --statedb.
 	WorkerStateDB string `setting:"worker_state_db"`
+
+	// WorkerMaxTasksPerChild replaces a child of the process pool after so many tasks. Defaults to 0: never.
+	// Celery: worker_max_tasks_per_child.
+	WorkerMaxTasksPerChild int `setting:"worker_max_tasks_per_child"`
+
+	// WorkerMaxMemoryPerChild replaces a child of the process pool that has held more memory, in KiB, once its task has
+	// ended. Defaults to 0: never. Celery: worker_max_memory_per_child.
+	WorkerMaxMemoryPerChild int `setting:"worker_max_memory_per_child"`
+
+	// WorkerProcAliveTimeout is how long a new child of the process pool may take to come up. Defaults to 10 s.
+	// Celery: worker_proc_alive_timeout.
+	WorkerProcAliveTimeout time.Duration `setting:"worker_proc_alive_timeout"`
+
+	// WorkerProcSilenceTimeout is how long a child of the process pool may give no sign of life while it runs a task,
+	// before it is killed. NoLimit is for ever. Defaults to 60 s. Umbel's own: worker_proc_silence_timeout.
+	WorkerProcSilenceTimeout time.Duration `setting:"worker_proc_silence_timeout"`
+
+	// WorkerTerminateGrace is how long a terminated task may take after its context was cancelled, before its child of the
+	// process pool is killed. Negative kills at once. Defaults to 5 s. Umbel's own: worker_terminate_grace.
+	WorkerTerminateGrace time.Duration `setting:"worker_terminate_grace"`
 
 	// WorkerLogLevel is debug, info, warning, error or critical. Defaults to info. Celery: the option --loglevel.
 	WorkerLogLevel string `setting:"worker_loglevel"`

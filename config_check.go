@@ -73,8 +73,8 @@ func (c Config) checkFormats(p *problems) {
 				func(s string) bool { return s == "" }), ", "))
 		}
 	}
-	if c.WorkerPool != "" && c.WorkerPool != "goroutine" && c.WorkerPool != "solo" {
-		p.add("%s: %q is not one of goroutine, solo", c.place("worker_pool"), c.WorkerPool)
+	if c.WorkerPool != "" && !slices.Contains([]string{"goroutine", "solo", "process"}, c.WorkerPool) {
+		p.add("%s: %q is not one of goroutine, solo, process", c.place("worker_pool"), c.WorkerPool)
 	}
 	for _, f := range []struct{ name, value string }{
 		{"task_serializer", c.TaskSerializer}, {"result_serializer", c.ResultSerializer},
@@ -117,6 +117,9 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
 		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
 		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
+		{"worker_max_tasks_per_child", int64(c.WorkerMaxTasksPerChild), 0, 1 << 40},
+		{"worker_max_memory_per_child", int64(c.WorkerMaxMemoryPerChild), 0, 1 << 50},
+		{"worker_proc_alive_timeout", int64(c.WorkerProcAliveTimeout), 0, 1 << 62},
 		{"worker_prefetch_multiplier", int64(c.WorkerPrefetchMultiplier), NoLimit, 1 << 20},
 	} {
 		if n.value < n.least || n.value > n.most {

@@ -132,6 +132,12 @@ var samples = map[string]struct {
 	"task_delivery_limit":                     {"5", 5},
 	"worker_prefetch_multiplier":              {"1", 1},
 	"worker_pool":                             {"solo", "solo"},
+	"worker_max_tasks_per_child":              {"100", 100},
+	"worker_max_memory_per_child":             {"200000", 200000},
+	"worker_proc_alive_timeout":               {"20", 20 * time.Second},
+	"worker_proc_silence_timeout":             {"30", 30 * time.Second},
+	"worker_terminate_grace":                  {"0.5", 500 * time.Millisecond},
+	"task_reject_on_worker_lost":              {"true", true},
 	"worker_loglevel":                         {"DEBUG", "debug"},
 	"worker_log_json":                         {"true", true},
 	"worker_log_color":                        {"false", new(false)},
@@ -297,7 +303,7 @@ worker_prefetch_multiplier: 4000
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
 	}
-	err = Config{Profile: "prod", WorkerPool: "process", TaskProtocol: 3, WorkerConcurrency: -1, TaskDefaultPriority: new(256),
+	err = Config{Profile: "prod", WorkerPool: "processor", TaskProtocol: 3, WorkerConcurrency: -1, TaskDefaultPriority: new(256),
 		TaskQueues: []QueueConfig{{Name: "a"}, {Name: "a"}, {}}, TaskRoutes: []RouteRule{{}}, BrokerURL: []string{" "}, TaskQueueMaxPriority: 256,
 		TaskSoftTimeLimit: 2 * time.Hour, TaskTimeLimit: time.Hour}.Check()
 	var e *ConfigError

@@ -64,7 +64,7 @@ func (a *App) open(ctx context.Context) (*link, error) {
 	}
 	log := a.Logger()
 	bc.Log, bc.Name = log, a.name
-	b, err := broker.Open(ctx, bc)
+	b, err := a.dial(ctx, bc)
 	if err != nil {
 		return nil, err
 	}

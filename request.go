@@ -110,6 +110,17 @@ func (r *Request) Progress(ctx context.Context, meta any) error {
 	return r.UpdateState(ctx, Progress, meta)
 }
 
+// RunElsewhere prepares a request whose task runs in another process, so that its documents tell of its arguments. Workers
+// call it.
+func (r *Request) RunElsewhere(a *App, body *protocol.Body) { r.app, r.body = a, body }
+
+// SetChildren notes what a task that runs in another process has sent. Workers call it.
+func (r *Request) SetChildren(list []protocol.ResultTuple) {
+	r.mu.Lock()
+	r.children = list
+	r.mu.Unlock()
+}
+
 func (r *Request) addChild(id string) {
 	r.mu.Lock()
 	r.children = append(r.children, protocol.ResultTuple{ID: id})

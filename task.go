@@ -177,7 +177,7 @@ func (d *Definition) Policy(c *Config) Policy {
 		AcksLate:           deref(o.acksLate, c.TaskAcksLate),
 		AcksOnFailure:      deref(o.acksOnFailure, deref(c.TaskAcksOnFailure, failureOrTimeout)),
 		AcksOnTimeout:      deref(o.acksOnTimeout, deref(c.TaskAcksOnTimeout, failureOrTimeout)),
-		RejectOnWorkerLost: deref(o.rejectOnWorkerLost, false),
+		RejectOnWorkerLost: deref(o.rejectOnWorkerLost, c.TaskRejectOnWorkerLost),
 		TrackStarted:       deref(o.trackStarted, c.TaskTrackStarted),
 		IgnoreResult:       deref(o.send.ignoreResult, c.TaskIgnoreResult),
 		StoreErrors:        deref(o.storeErrors, c.TaskStoreErrorsEvenIfIgnored),

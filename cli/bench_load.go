@@ -301,7 +301,7 @@ func (l *load) sendSome(ctx context.Context, from, n int) error {
 // work runs a worker around f.
 func (l *load) work(ctx context.Context, f func() error) error {
 	ready := make(chan struct{})
-	w := worker.New(l.app, worker.Config{Concurrency: l.flags.concurrency, PrefetchMultiplier: l.multiplier(),
+	w := worker.New(l.app, worker.Config{Pool: "goroutine", Concurrency: l.flags.concurrency, PrefetchMultiplier: l.multiplier(),
 		Nodename: "bench@%h", Log: l.log, OnReady: func() { close(ready) }})
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()

@@ -9,7 +9,8 @@ import (
 
 // A logFile is a file of log lines that can be moved away and begun anew (logrotate) without losing a line.
 type logFile struct {
-	path string
+	path   string
+	follow bool // begin it anew by itself when it was moved away
 
 	mu   sync.Mutex // guards file; held while a line is written
 	file *os.File
@@ -31,7 +32,20 @@ func appendTo(path string) (*os.File, error) {
 func (l *logFile) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.follow && l.moved() {
+		if f, err := appendTo(l.path); err == nil {
+			_ = l.file.Close() // the old one has all of its lines
+			l.file = f
+		}
+	}
 	return l.file.Write(line)
+}
+
+// moved reports whether the file is no longer the one of its name. mu is held.
+func (l *logFile) moved() bool {
+	here, err := l.file.Stat()
+	there, gone := os.Stat(l.path)
+	return err == nil && (gone != nil || !os.SameFile(here, there))
 }
 
 // reopen begins the file anew under its name. When that fails the old file goes on.

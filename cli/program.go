@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/worker"
 )
 
 // A program is one run of the command line.
@@ -43,7 +45,12 @@ func (p *program) command(own ...Command) *cobra.Command {
 			}
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return p.start() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if worker.InChild() && cmd.Name() != "worker" {
+				return fmt.Errorf("this process was started to run tasks for a worker, and came to the command %s: run that worker with pool \"goroutine\"", cmd.Name())
+			}
+			return p.start()
+		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpFunc(p.help)

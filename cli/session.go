@@ -12,6 +12,7 @@ import (
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/worker"
 )
 
 // settings loads the settings and puts them in force; flags are those of the command itself. It returns them as they
@@ -21,7 +22,7 @@ func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
 		return p.given, nil
 	}
 	file, note := p.global.settingsFile()
-	if note != "" && !p.global.quiet {
+	if note != "" && !p.global.quiet && !worker.InChild() {
 		fmt.Fprintln(p.Err, note)
 	}
 	all := p.global.flags()

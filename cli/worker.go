@@ -59,26 +59,26 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.settings.add(fl, "pidfile", "", "worker_pidfile", "keep the process id in this `FILE`; refuse to start when it is taken")
 	fl.BoolVar(&f.purge, "purge", false, "empty the queues first, without asking")
 	fl.BoolVar(&f.purge, "discard", false, "")
-	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine, or solo for one task at a time; prefork, threads, gevent and eventlet are taken for goroutine")
 	fl.BoolVarP(&f.beat, "beat", "B", false, "send tasks by schedule as well; beside other schedulers one leads")
 	f.settings.add(fl, "schedule-filename", "s", "beat_schedule_filename", "keep the schedule in this SQLite `FILE`, or in the store of this URL")
+	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine; solo for one task at a time; process or prefork for child processes, which can be killed")
 	fl.StringVar(&f.autoscale, "autoscale", "", "`MAX,MIN` tasks at once; goroutines come and go with the load, so this is --concurrency MAX")
 	f.settings.add(fl, "time-limit", "", "task_time_limit", "hard time limit of tasks, in `SECONDS`")
 	f.settings.add(fl, "soft-time-limit", "", "task_soft_time_limit", "soft time limit of tasks, in `SECONDS`")
-	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "")
-	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "")
+	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "`NUMBER` of tasks after which a child process is replaced")
+	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "`KIB` of memory after which a child process is replaced")
 	f.settings.add(fl, "statedb", "S", "worker_state_db", "keep what was revoked in this `FILE` over restarts")
 	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "")
 	f.settings.addSwitch(fl, "events", "", "worker_send_task_events", "")
 	f.settings.addSwitch(fl, "disable-prefetch", "", "worker_disable_prefetch", "")
 	fl.BoolVarP(&f.detach, "detach", "D", false, "")
-	for _, name := range []string{"discard", "max-tasks-per-child", "max-memory-per-child", "task-events", "events", "disable-prefetch", "detach"} {
+	for _, name := range []string{"discard", "task-events", "events", "disable-prefetch", "detach"} {
 		_ = fl.MarkHidden(name)
 	}
 	f.empty.add(fl, emptyWorkerFlags)
 	p.completeQueues(cmd, "queues", "exclude-queues")
 	p.completeWords(cmd, "loglevel", "debug", "info", "warning", "error", "critical", "fatal")
-	p.completeWords(cmd, "pool", "goroutine", "solo")
+	p.completeWords(cmd, "pool", "goroutine", "solo", "process", "prefork")
 	return cmd
 }
 
@@ -112,6 +112,12 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 	if file != nil {
 		defer file.close()
 	}
+	if worker.InChild() {
+		log = log.With("child", os.Getpid())
+		if file != nil {
+			file.follow = true // the signal to begin it anew goes to the parent
+		}
+	}
 	p.app.SetLogger(log)
 	stateFile := ""
 	if c.WorkerStateDB != "" {
@@ -120,6 +126,9 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		}
 	}
 	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, StateFile: stateFile, Log: log})
+	if worker.InChild() {
+		return w.Run(cmd.Context()) // what follows is the parent's affair
+	}
 	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
 	defer s.steer()() // before the pid file tells others whom to signal
 	if c.WorkerPidfile != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -22,6 +23,15 @@ type Config struct {
 	// Concurrency is how many tasks run at once: raise it for tasks that wait, lower it for tasks that compute.
 	// Defaults to worker_concurrency, which defaults to the number of CPUs.
 	Concurrency int
+
+	// Pool is where tasks run: goroutine (the default), solo (one task at a time), or process: children of this program, one
+	// task each at a time, which can be killed. Defaults to worker_pool. Celery: -P.
+	Pool string
+
+	// ChildCommand makes the command of a child of the pool "process"; its pipes are added. Defaults to this program with
+	// the same arguments, which must come to the same Run: there the child serves its parent instead of consuming. See
+	// InChild.
+	ChildCommand func() *exec.Cmd
 
 	// PrefetchMultiplier times Concurrency is how many unsettled deliveries the worker holds of each queue;
 	// umbel.NoLimit is no limit. Defaults to worker_prefetch_multiplier, which defaults to 4.
@@ -64,11 +74,18 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 	if r.Concurrency == 0 {
 		r.Concurrency = s.WorkerConcurrency
 	}
-	if s.WorkerPool == "solo" {
+	most := maxConcurrency
+	switch r.Pool = cmp.Or(r.Pool, s.WorkerPool); r.Pool {
+	case "goroutine":
+	case "solo":
 		r.Concurrency = 1
+	case poolProcess:
+		most = maxProcesses
+	default:
+		errs = append(errs, fmt.Errorf("pool %q is not known: want goroutine, solo or process", r.Pool))
 	}
-	if r.Concurrency < 1 || r.Concurrency > maxConcurrency {
-		errs = append(errs, fmt.Errorf("concurrency is %d: want 1 to %d", r.Concurrency, maxConcurrency))
+	if r.Concurrency < 1 || r.Concurrency > most {
+		errs = append(errs, fmt.Errorf("concurrency is %d: want 1 to %d", r.Concurrency, most))
 	}
 	if r.PrefetchMultiplier == 0 {
 		r.PrefetchMultiplier = s.WorkerPrefetchMultiplier
@@ -98,8 +115,22 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 	return r, nil
 }
 
+// warnOfChildren says of settings for children that there are none.
+func (w *Worker) warnOfChildren() {
+	for name, set := range map[string]bool{"worker_max_tasks_per_child": w.settings.WorkerMaxTasksPerChild > 0,
+		"worker_max_memory_per_child": w.settings.WorkerMaxMemoryPerChild > 0} {
+		if set {
+			w.log.Warn(name + " has no effect: tasks run in goroutines; set worker_pool to process for children")
+		}
+	}
+}
+
+// poolProcess is the pool whose tasks run in children of this program.
+const poolProcess = "process"
+
 const (
 	maxPrefetch    = 65535     // what basic.qos can say
+	maxProcesses   = 4096      // children; beyond it is surely a slip of the hand
 	maxConcurrency = 1_000_000 // goroutines, not processes; beyond it is surely a slip of the hand
 )
 

@@ -31,7 +31,7 @@ func (w *Worker) execute(r *run) {
 		w.refuse(r.delivery, err)
 		return
 	}
-	if r.seat, err = w.seats.take(w.base); err != nil {
+	if r.seat, err = w.seats.take(w.taking); err != nil {
 		w.giveBack(r.delivery)
 		return
 	}
@@ -48,7 +48,7 @@ func (w *Worker) execute(r *run) {
 			}
 		}
 		r.acked = true
-		if r.consumer.queue.DeadLetter == "" { // else the message is kept for its dead letter
+		if r.consumer.queue.DeadLetter == "" && !w.seats.keepsMessages() { // else the message is kept for its dead letter
 			r.view.Lock()
 			r.release()
 			r.view.Unlock()

@@ -28,6 +28,12 @@ type seats interface {
 	// take waits for a seat until ctx is done.
 	take(ctx context.Context) (seat, error)
 
+	// keepsMessages says that a task's message is needed until it has run.
+	keepsMessages() bool
+
+	// resize changes how many tasks run at once.
+	resize(n int)
+
 	// clear ends the tasks that sit here still, whatever they do, and reports whether it can.
 	clear() bool
 
@@ -35,10 +41,19 @@ type seats interface {
 	close()
 }
 
+func (w *Worker) openSeats(ctx context.Context) (seats, error) {
+	if w.Pool == poolProcess {
+		return openProcesses(ctx, w)
+	}
+	return &ownSeats{worker: w}, nil
+}
+
 // ownSeats are the slots' own goroutines: there is one for every slot, and nothing to hand out.
 type ownSeats struct{ worker *Worker }
 
 func (s *ownSeats) take(context.Context) (seat, error) { return s, nil }
+func (s *ownSeats) keepsMessages() bool                { return false }
+func (s *ownSeats) resize(int)                         {}
 func (s *ownSeats) clear() bool                        { return false }
 func (s *ownSeats) close()                             {}
 func (s *ownSeats) pid() int                           { return pid }

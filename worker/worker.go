@@ -12,6 +12,7 @@ import (
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/procpool"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -53,6 +54,7 @@ type Worker struct {
 
 	aside sync.WaitGroup // endings that no slot waits for
 
+	taking context.Context         // ends when nothing is to be started any more
 	base   context.Context         // of every task; outlives warm shutdown
 	cancel context.CancelCauseFunc // ends it: cold shutdown
 
@@ -78,12 +80,19 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	w.resolved, w.log = r, r.Log
 	defer context.AfterFunc(ctx, func() { w.Stop(Warm) })()
+	if pool, is := procpool.InChild(); is {
+		return w.serveParent(pool)
+	}
 	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer w.cancel(nil)
 	defer w.stage.onCold(func() { w.cancel(umbel.ErrShutdown) })()
 	starting, started := context.WithCancel(ctx)
 	defer started()
 	defer w.stage.onWarm(started)()
+	w.taking = starting
+	if w.Pool != poolProcess {
+		w.warnOfChildren()
+	}
 	if err := w.connect(starting); err != nil {
 		if w.stage.stopping() {
 			w.log.Info("worker: stopped before it could connect", "error", err)
@@ -91,7 +100,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	w.seats = &ownSeats{worker: w}
+	if w.seats, err = w.openSeats(starting); err != nil {
+		return err
+	}
 	w.pool = newPool(w.Concurrency, w.execute)
 	w.delay = newDelay(w.due)
 	w.postponer = newPostponer(w)
@@ -118,7 +129,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return w.shutdown()
 	}
 	if err == nil {
-		w.log.Info("worker ready", "node", w.node, "queues", w.queueNames(), "concurrency", w.Concurrency, "tasks", len(w.tasks))
+		w.log.Info("worker ready", "node", w.node, "queues", w.queueNames(), "pool", w.Pool, "concurrency", w.Concurrency, "tasks", len(w.tasks))
 		if w.OnReady != nil {
 			w.OnReady()
 		}
@@ -129,19 +140,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // connect opens the broker and the result store, again and again if the settings say so.
 func (w *Worker) connect(ctx context.Context) error {
-	accept, err := w.app.Accept()
+	err := w.learn()
 	if err != nil {
 		return err
-	}
-	w.decode = protocol.DecodeOptions{Accept: accept, Limit: w.settings.AcceptDecompressedBytes}
-	w.tasks = make(map[string]*known)
-	for _, d := range append(w.app.Tasks(), w.app.BuiltinTasks()...) {
-		k := &known{def: d, policy: d.Policy(w.settings)}
-		if soft, hard := k.policy.SoftTimeLimit, k.policy.TimeLimit; hard > 0 && soft > hard {
-			w.log.Warn("soft time limit of a task is never reached: its time limit is shorter", "task", d.Name(), "soft", soft, "limit", hard)
-		}
-		k.limit = newLimiter(k.policy.RateLimit)
-		w.tasks[d.Name()] = k
 	}
 	if err := w.retryStart(ctx, "broker", func() error {
 		w.broker, err = w.app.Broker(ctx)
@@ -156,6 +157,25 @@ func (w *Worker) connect(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// learn takes in the app's tasks, and what it accepts.
+func (w *Worker) learn() error {
+	accept, err := w.app.Accept()
+	if err != nil {
+		return err
+	}
+	w.decode = protocol.DecodeOptions{Accept: accept, Limit: w.settings.AcceptDecompressedBytes}
+	w.tasks = make(map[string]*known)
+	for _, d := range append(w.app.Tasks(), w.app.BuiltinTasks()...) {
+		k := &known{def: d, policy: d.Policy(w.settings)}
+		if soft, hard := k.policy.SoftTimeLimit, k.policy.TimeLimit; hard > 0 && soft > hard && !InChild() {
+			w.log.Warn("soft time limit of a task is never reached: its time limit is shorter", "task", d.Name(), "soft", soft, "limit", hard)
+		}
+		k.limit = newLimiter(k.policy.RateLimit)
+		w.tasks[d.Name()] = k
+	}
+	return nil
 }
 
 // retryStart repeats the first connection while what it reaches is merely away. Celery: broker_connection_retry_on_startup,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,12 @@ import (
 	_ "github.com/umbel-go/umbel/broker/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if worker.InChild() {
+		os.Exit(childMain())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var spaces atomic.Int64
 

@@ -32,6 +32,7 @@ func (s *shop) startCrew(ctx context.Context) (ready <-chan struct{}, stop func(
 	all := make(chan struct{})
 	consuming := make(chan struct{}, len(crew))
 	for _, c := range crew {
+		c.Pool = "goroutine" // a child of this process would begin the shop anew
 		c.OnReady = func() { consuming <- struct{}{} }
 		g.Go(func() error { return worker.New(s.app, c).Run(ctx) })
 	}

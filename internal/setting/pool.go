@@ -2,32 +2,30 @@ package setting
 
 import "strings"
 
-// pools are Celery's names for ways to run many tasks at once. Here goroutines do what all of them are for.
+// pools are Celery's names for ways to run many tasks at once, and ours. Who writes prefork wants processes, which can be
+// killed and replaced; what the others are for goroutines do.
 var pools = map[string]string{
-	"prefork": "goroutine", "processes": "goroutine", "threads": "goroutine", "eventlet": "goroutine", "gevent": "goroutine",
-	"goroutine": "goroutine", "solo": "solo",
+	"prefork": "process", "processes": "process", "process": "process",
+	"threads": "goroutine", "eventlet": "goroutine", "gevent": "goroutine", "goroutine": "goroutine", "solo": "solo",
 }
 
 // pool reads worker_pool.
 func (r *reader) pool(n *Node) any {
 	name := strings.ToLower(n.Text)
 	if !n.scalar() {
-		r.want(n, "the name of a pool: goroutine or solo")
+		r.want(n, "the name of a pool: goroutine, solo or process")
 		return nil
 	}
 	ours := pools[name]
 	switch {
-	case name == "process":
-		r.fail(n, "the pool of processes is not built yet: use goroutine, or solo and several workers")
-		return nil
 	case ours == "":
-		text := "goroutine or solo"
+		text := "goroutine, solo or process"
 		if near := Nearest(name, keys(pools)); near != "" {
 			text += ": did you mean " + near + "?"
 		}
 		r.want(n, text)
 		return nil
-	case ours != name:
+	case ours != name && ours == "goroutine":
 		r.warn(n, "%s is taken for %s: Go runs tasks on goroutines, not in Python's processes or threads", name, ours)
 	}
 	return ours

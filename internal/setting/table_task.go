@@ -64,7 +64,7 @@ var taskTable = []Setting{
 		Doc: "Children and callbacks inherit the priority of the running task."},
 	{Name: "task_default_rate_limit", Old: "CELERY_DEFAULT_RATE_LIMIT", Type: Rate, Celery: "None",
 		Doc: "Rate limit of tasks without one, such as 100/m."},
-	{Name: "task_reject_on_worker_lost", Old: "CELERY_REJECT_ON_WORKER_LOST", Type: Bool, Celery: "None", Class: Later,
+	{Name: "task_reject_on_worker_lost", Old: "CELERY_REJECT_ON_WORKER_LOST", Type: Bool, Celery: "None",
 		Doc: "Late-acknowledged tasks: give the message back when the process that runs it dies."},
 	{Name: "task_remote_tracebacks", Old: "CELERY_REMOTE_TRACEBACKS", Type: Bool, Celery: "False", Class: Accepted,
 		Doc: "Rebuild Python tracebacks at the caller.",

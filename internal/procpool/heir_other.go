@@ -1,0 +1,6 @@
+//go:build !unix
+
+package procpool
+
+func isPipe(int) bool      { return false }
+func keepFromHeirs(...int) {}
