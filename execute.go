@@ -30,7 +30,7 @@ type Outcome struct {
 // Execute runs a task in this goroutine: middleware, handler, and what its error means. It stores, acks and publishes
 // nothing; that is its caller's business. A panic is an outcome, never the caller's.
 func (a *App) Execute(ctx context.Context, d *Definition, r *Request, body *protocol.Body) (o Outcome) {
-	r.app, r.body = a, body
+	r.Prepare(a, body)
 	ctx = context.WithValue(ctx, requestKey{}, r)
 	h := &a.hooks
 	defer func() {

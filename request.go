@@ -110,9 +110,13 @@ func (r *Request) Progress(ctx context.Context, meta any) error {
 	return r.UpdateState(ctx, Progress, meta)
 }
 
-// RunElsewhere prepares a request whose task runs in another process, so that its documents tell of its arguments. Workers
-// call it.
-func (r *Request) RunElsewhere(a *App, body *protocol.Body) { r.app, r.body = a, body }
+// Prepare makes a request ready to run, here or in another process: its documents tell of its arguments from then on. Workers
+// call it, before others learn of the run.
+func (r *Request) Prepare(a *App, body *protocol.Body) {
+	if r.body != body || r.app != a { // a second time it only reads: a time limit may be writing a document
+		r.app, r.body = a, body
+	}
+}
 
 // SetChildren notes what a task that runs in another process has sent. Workers call it.
 func (r *Request) SetChildren(list []protocol.ResultTuple) {

@@ -56,6 +56,7 @@ func (w *Worker) execute(r *run) {
 	} else {
 		w.inflight.add(r)
 	}
+	r.request.Prepare(w.app, body)
 	if w.wantsValue(r) {
 		r.request.EncodeReturn(w.encode)
 	}

@@ -87,7 +87,6 @@ func (s *processSeat) expel(*run) (string, []any) {
 func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (umbel.Outcome, *death) {
 	w := s.processes.worker
 	failed := func(err error) (umbel.Outcome, *death) { return umbel.Outcome{State: umbel.Failure, Err: err}, nil }
-	r.request.RunElsewhere(w.app, body)
 	o := &order{message: r.delivery.Message, queue: r.request.Queue, redelivered: r.request.Redelivered, wantsValue: w.wantsValue(r),
 		soft: r.request.SoftTimeLimit, hard: r.request.TimeLimit}
 	o.message.Exchange, o.message.RoutingKey = r.request.Exchange, r.request.RoutingKey
