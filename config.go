@@ -300,6 +300,14 @@ type Config struct {
 	// 4; NoLimit takes all. Celery: worker_prefetch_multiplier.
 	WorkerPrefetchMultiplier int `setting:"worker_prefetch_multiplier"`
 
+	// WorkerAutoscale is the range in which the number of tasks at once follows the load, as "MAX,MIN". WorkerConcurrency has
+	// no meaning then. Defaults to none. Celery: the option --autoscale.
+	WorkerAutoscale string `setting:"worker_autoscale"`
+
+	// WorkerAutoscaleKeepalive is how long the pool stays as large after it has grown. Defaults to 30 s. Celery: the
+	// variable AUTOSCALE_KEEPALIVE.
+	WorkerAutoscaleKeepalive time.Duration `setting:"worker_autoscale_keepalive"`
+
 	// WorkerPool is goroutine (the default), solo (one task at a time) or process (children of this program). Celery:
 	// worker_pool, whose prefork is process, and whose threads, eventlet and gevent are taken for goroutine.
 	WorkerPool string `setting:"worker_pool"`

@@ -58,6 +58,9 @@ func (c Config) checkFormats(p *problems) {
 	if _, err := ParseRate(c.TaskDefaultRateLimit); err != nil {
 		p.add("%s: %v", c.place("task_default_rate_limit"), err)
 	}
+	if _, _, err := c.Autoscale(); err != nil {
+		p.add("%s: %v", c.place("worker_autoscale"), err)
+	}
 	for _, f := range []struct{ name, value string }{
 		{"profile", c.Profile},
 		{"broker_failover_strategy", c.BrokerFailoverStrategy},
@@ -117,6 +120,7 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
 		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
 		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
+		{"worker_autoscale_keepalive", int64(c.WorkerAutoscaleKeepalive), 0, 1 << 62},
 		{"worker_max_tasks_per_child", int64(c.WorkerMaxTasksPerChild), 0, 1 << 40},
 		{"worker_max_memory_per_child", int64(c.WorkerMaxMemoryPerChild), 0, 1 << 50},
 		{"worker_proc_alive_timeout", int64(c.WorkerProcAliveTimeout), 0, 1 << 62},

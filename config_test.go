@@ -132,6 +132,8 @@ var samples = map[string]struct {
 	"task_delivery_limit":                     {"5", 5},
 	"worker_prefetch_multiplier":              {"1", 1},
 	"worker_pool":                             {"solo", "solo"},
+	"worker_autoscale":                        {"10,3", "10,3"},
+	"worker_autoscale_keepalive":              {"5", 5 * time.Second},
 	"worker_max_tasks_per_child":              {"100", 100},
 	"worker_max_memory_per_child":             {"200000", 200000},
 	"worker_proc_alive_timeout":               {"20", 20 * time.Second},

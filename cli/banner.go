@@ -25,10 +25,14 @@ func (p *program) banner(c *umbel.Config, node string, queues []string) {
 	if c.WorkerPool == "solo" {
 		slots = 1
 	}
+	atOnce := strconv.Itoa(slots)
+	if most, least, err := c.Autoscale(); err == nil && most > 0 {
+		slots, atOnce = most, fmt.Sprintf("%d to %d", max(least, 1), most)
+	}
 	if c.WorkerPrefetchMultiplier > 0 {
 		prefetch = strconv.Itoa(c.WorkerPrefetchMultiplier * slots)
 	}
-	line("concurrency", fmt.Sprintf("%d (%s, prefetch %s)", slots, c.WorkerPool, prefetch))
+	line("concurrency", fmt.Sprintf("%s (%s, prefetch %s)", atOnce, c.WorkerPool, prefetch))
 	line("queues", strings.Join(queues, ", "))
 	tasks := p.app.Tasks()
 	if len(tasks) == 0 {

@@ -64,7 +64,7 @@ func (p *program) runBeat(cmd *cobra.Command, f *beatFlags, args []string) error
 	if f.detach {
 		return misuse(cmd, "--detach: beat does not leave its terminal by itself: start it from systemd or a container, or with nohup and &")
 	}
-	settings, err := f.settings.values(cmd, args, "")
+	settings, err := f.settings.values(cmd, args)
 	if err != nil {
 		return err
 	}

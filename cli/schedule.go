@@ -38,7 +38,7 @@ of the sun at a latitude and longitude ("sunset 52.52 13.405"), or one time
 	}
 	where.add(cmd.PersistentFlags(), "store", "s", "beat_schedule_filename", "the schedule kept in this SQLite `FILE`, or in the store of this URL")
 	open := func(cmd *cobra.Command, f func(context.Context, *beat.Timetable) error) error {
-		settings, err := where.values(cmd, nil, "")
+		settings, err := where.values(cmd, nil)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,6 @@ type workerFlags struct {
 	empty           emptyFlags
 	detach          bool
 	beat            bool
-	autoscale       string
 }
 
 func (p *program) workerCommand() *cobra.Command {
@@ -62,7 +61,7 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	fl.BoolVarP(&f.beat, "beat", "B", false, "send tasks by schedule as well; beside other schedulers one leads")
 	f.settings.add(fl, "schedule-filename", "s", "beat_schedule_filename", "keep the schedule in this SQLite `FILE`, or in the store of this URL")
 	f.settings.add(fl, "pool", "P", "worker_pool", "`POOL`: goroutine; solo for one task at a time; process or prefork for child processes, which can be killed")
-	fl.StringVar(&f.autoscale, "autoscale", "", "`MAX,MIN` tasks at once; goroutines come and go with the load, so this is --concurrency MAX")
+	f.settings.add(fl, "autoscale", "", "worker_autoscale", "`MAX,MIN` tasks at once, as many as there is work for, in place of --concurrency")
 	f.settings.add(fl, "time-limit", "", "task_time_limit", "hard time limit of tasks, in `SECONDS`")
 	f.settings.add(fl, "soft-time-limit", "", "task_soft_time_limit", "soft time limit of tasks, in `SECONDS`")
 	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "`NUMBER` of tasks after which a child process is replaced")
@@ -89,7 +88,7 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 	if len(f.queues) > 0 && len(f.exclude) > 0 {
 		return misuse(cmd, "--queues and --exclude-queues were both given: give one")
 	}
-	settings, err := f.settings.values(cmd, args, f.autoscale)
+	settings, err := f.settings.values(cmd, args)
 	if err != nil {
 		return err
 	}

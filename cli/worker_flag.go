@@ -2,7 +2,6 @@ package cli
 
 import (
 	"log/slog"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,15 +31,8 @@ func (s *settingFlags) note(name, setting string) {
 }
 
 // values are the settings that were given as options, and as setting=value arguments, which win.
-func (s *settingFlags) values(cmd *cobra.Command, args []string, autoscale string) (map[string]string, error) {
+func (s *settingFlags) values(cmd *cobra.Command, args []string) (map[string]string, error) {
 	out := make(map[string]string)
-	if autoscale != "" {
-		most, _, _ := strings.Cut(autoscale, ",")
-		if n, err := strconv.Atoi(strings.TrimSpace(most)); err != nil || n < 1 {
-			return nil, misuse(cmd, "--autoscale %s: want MAX,MIN, such as 10,3", autoscale)
-		}
-		out["worker_concurrency"] = strings.TrimSpace(most)
-	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if name := s.setting[f.Name]; name != "" {
 			out[name] = f.Value.String()

@@ -24,6 +24,10 @@ type Config struct {
 	// Defaults to worker_concurrency, which defaults to the number of CPUs.
 	Concurrency int
 
+	// Autoscale is the range in which the number of tasks at once follows the load; Concurrency is then its Max. Defaults to
+	// worker_autoscale, which defaults to none. Celery: --autoscale.
+	Autoscale Autoscale
+
 	// Pool is where tasks run: goroutine (the default), solo (one task at a time), or process: children of this program, one
 	// task each at a time, which can be killed. Defaults to worker_pool. Celery: -P.
 	Pool string
@@ -84,6 +88,15 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 	default:
 		errs = append(errs, fmt.Errorf("pool %q is not known: want goroutine, solo or process", r.Pool))
 	}
+	if r.Autoscale == (Autoscale{}) {
+		r.Autoscale.Max, r.Autoscale.Min, _ = s.Autoscale() // Check has refused what cannot be read
+	}
+	if r.Autoscale != (Autoscale{}) {
+		if err := r.Autoscale.check(most); err != nil {
+			errs = append(errs, err)
+		}
+		r.Concurrency = r.Autoscale.Max
+	}
 	if r.Concurrency < 1 || r.Concurrency > most {
 		errs = append(errs, fmt.Errorf("concurrency is %d: want 1 to %d", r.Concurrency, most))
 	}
@@ -113,6 +126,14 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	return r, nil
+}
+
+// startSize is how many tasks run at once at the start.
+func (r *resolved) startSize() int {
+	if r.Autoscale.Max > 0 {
+		return max(r.Autoscale.Min, 1)
+	}
+	return r.Concurrency
 }
 
 // warnOfChildren says of settings for children that there are none.

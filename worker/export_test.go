@@ -4,3 +4,7 @@ import "github.com/umbel-go/umbel/backend"
 
 // SetResults puts another result store in the place of a worker's, before it has stored anything.
 func SetResults(w *Worker, b backend.Backend) { w.results = b }
+
+// PoolSize is how many tasks may run at once now, PoolProcesses the processes that they run in.
+func PoolSize(w *Worker) int        { return w.pool.limit() }
+func PoolProcesses(w *Worker) []int { return w.seats.pids() }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/control"
@@ -9,13 +10,24 @@ import (
 
 func (p *panel) poolInfo() []codec.NamedValue {
 	w := p.worker
-	return object("implementation", "umbel:goroutine", "max-concurrency", w.pool.limit(), "processes", []int{pid},
-		"max-tasks-per-child", "N/A", "put-guarded-by-semaphore", false,
+	var perChild any = "N/A"
+	if n := w.settings.WorkerMaxTasksPerChild; n > 0 && w.Pool == poolProcess {
+		perChild = n
+	}
+	return object("implementation", "umbel:"+w.Pool, "max-concurrency", w.pool.limit(), "processes", w.seats.pids(),
+		"max-tasks-per-child", perChild, "put-guarded-by-semaphore", false,
 		"timeouts", []float64{w.settings.TaskSoftTimeLimit.Seconds(), w.settings.TaskTimeLimit.Seconds()}, "writes", "N/A")
 }
 
 // autoscaleInfo is nil when the pool does not scale by itself.
-func (p *panel) autoscaleInfo() any { return nil }
+func (p *panel) autoscaleInfo() any {
+	s := p.worker.autoscaler
+	if s == nil {
+		return nil
+	}
+	a := s.limits()
+	return object("max", a.Max, "min", a.Min, "current", p.worker.pool.limit(), "qty", 0)
+}
 
 func (p *panel) poolGrow(_ context.Context, a arguments) (any, error) {
 	return p.resize(a, +1, "pool will grow")
@@ -26,21 +38,41 @@ func (p *panel) poolShrink(_ context.Context, a arguments) (any, error) {
 }
 
 func (p *panel) resize(a arguments, sign int, text string) (any, error) {
+	if p.worker.autoscaler != nil {
+		return nil, control.Failf("ValueError", "pool_%s is not supported with autoscale. Adjust autoscale range instead.", text[len("pool will "):])
+	}
 	n, err := a.number("n", 1)
 	if err != nil {
 		return nil, err
 	}
 	size := p.worker.pool.limit() + sign*n
-	if size < 1 || size > maxConcurrency {
-		return nil, control.Failf("ValueError", "a pool of %d: want 1 to %d", size, maxConcurrency)
+	if size < 1 || size > p.worker.mostAtOnce() {
+		return nil, control.Failf("ValueError", "a pool of %d: want 1 to %d", size, p.worker.mostAtOnce())
 	}
 	p.worker.resize(size)
 	p.worker.log.Info("pool resized", "concurrency", size)
 	return control.Done(text), nil
 }
 
-func (p *panel) autoscale(context.Context, arguments) (any, error) {
-	return nil, control.Failf("ValueError", "Autoscale not enabled")
+func (p *panel) autoscale(_ context.Context, a arguments) (any, error) {
+	s := p.worker.autoscaler
+	if s == nil {
+		return nil, control.Failf("ValueError", "Autoscale not enabled")
+	}
+	most, err := a.number("max", -1)
+	if err != nil {
+		return nil, err
+	}
+	least, err := a.number("min", -1)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.update(most, least)
+	if err != nil {
+		return nil, control.Failf("ValueError", "%v", err)
+	}
+	p.worker.log.Info("autoscale range changed", "max", now.Max, "min", now.Min)
+	return control.Done(fmt.Sprintf("autoscale now max=%d min=%d", now.Max, now.Min)), nil
 }
 
 func (p *panel) poolRestart(context.Context, arguments) (any, error) {

@@ -17,6 +17,7 @@ type pool struct {
 	shrinking atomic.Bool                   // there may be goroutines beyond size
 	sized     atomic.Pointer[chan struct{}] // closed and replaced when size becomes smaller
 	run       func(*run)
+	scaler    *autoscaler // nil: the size stays
 
 	ready chan *run // submit sends, slots receive; room for what the prefetch may hold
 
@@ -72,9 +73,11 @@ func newPool(size int, f func(*run)) *pool {
 
 // submit queues a task for a slot. It waits while readyRoom tasks are waiting, or gives the task up when the pool closes.
 func (p *pool) submit(r *run) {
-	if n := p.load.Add(1); n <= p.size.Load() {
+	n, size := p.load.Add(1), p.size.Load()
+	if n <= size {
 		p.grow(n)
 	}
+	p.scaler.noticed(n, size)
 	select {
 	case p.ready <- r:
 	case <-p.closed:

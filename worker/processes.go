@@ -31,7 +31,7 @@ func openProcesses(ctx context.Context, w *Worker) (*processes, error) {
 	s := w.settings
 	var err error
 	p.pool, err = procpool.Open(ctx, procpool.Config{
-		Name: w.node, Command: w.ChildCommand, Size: w.Concurrency, MaxTasks: s.WorkerMaxTasksPerChild,
+		Name: w.node, Command: w.ChildCommand, Size: w.startSize(), MaxTasks: s.WorkerMaxTasksPerChild,
 		MaxMemory: int64(s.WorkerMaxMemoryPerChild) << 10, Alive: s.WorkerProcAliveTimeout, Silence: unlessOff(s.WorkerProcSilenceTimeout),
 		Ask: p.relay, Log: w.log,
 	})
@@ -56,6 +56,7 @@ func (p *processes) keepsMessages() bool { return true }
 func (p *processes) clear() bool         { p.pool.KillAll(); return true }
 func (p *processes) close()              { p.pool.Close() }
 func (p *processes) resize(n int)        { p.pool.Resize(n) }
+func (p *processes) pids() []int         { return p.pool.Stats().PIDs }
 
 // A processSeat is a child that runs one task; another child if the first is gone before it began.
 type processSeat struct {

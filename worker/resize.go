@@ -46,6 +46,20 @@ func (p *pool) over(s *slot) (sized <-chan struct{}, over bool) {
 // resize changes how many tasks run at once, and with it how many deliveries are held of each queue.
 func (w *Worker) resize(size int) {
 	w.pool.resize(size)
+	w.seats.resize(size)
+	w.prefetchFor(size)
+}
+
+// mostAtOnce is how large a pool may be.
+func (w *Worker) mostAtOnce() int {
+	if w.Pool == poolProcess {
+		return maxProcesses
+	}
+	return maxConcurrency
+}
+
+// prefetchFor has as many deliveries held of each queue as so many slots want.
+func (w *Worker) prefetchFor(size int) {
 	if w.PrefetchMultiplier <= 0 {
 		return
 	}

@@ -34,6 +34,9 @@ type seats interface {
 	// resize changes how many tasks run at once.
 	resize(n int)
 
+	// pids are the processes that tasks run in.
+	pids() []int
+
 	// clear ends the tasks that sit here still, whatever they do, and reports whether it can.
 	clear() bool
 
@@ -53,6 +56,7 @@ type ownSeats struct{ worker *Worker }
 
 func (s *ownSeats) take(context.Context) (seat, error) { return s, nil }
 func (s *ownSeats) keepsMessages() bool                { return false }
+func (s *ownSeats) pids() []int                        { return []int{pid} }
 func (s *ownSeats) resize(int)                         {}
 func (s *ownSeats) clear() bool                        { return false }
 func (s *ownSeats) close()                             {}

@@ -94,6 +94,7 @@ func (w *Worker) shutdown() error {
 			w.log.Warn("cannot stop consuming", "queue", c.queue.Name, "error", err)
 		}
 	}
+	w.autoscaler.close()
 	// What has not started goes back at once, for others to take.
 	waiting := w.pool.close()
 	waiting = append(waiting, w.delay.close()...)

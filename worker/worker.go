@@ -41,16 +41,18 @@ type Worker struct {
 	started time.Time
 	grown   atomic.Int64 // prefetch on top of what it was at the start
 
-	pool      *pool
-	seats     seats
-	delay     *delay
-	postponer *postponer
-	finisher  *finisher
-	inflight  inflight
-	finished  finished
-	postponed finished // sent back until their ETA, without an ack that surely arrived
-	twins     twins
-	stats     stats
+	pool  *pool
+	seats seats
+
+	autoscaler *autoscaler // nil: the pool keeps its size
+	delay      *delay
+	postponer  *postponer
+	finisher   *finisher
+	inflight   inflight
+	finished   finished
+	postponed  finished // sent back until their ETA, without an ack that surely arrived
+	twins      twins
+	stats      stats
 
 	aside sync.WaitGroup // endings that no slot waits for
 
@@ -101,9 +103,18 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	if w.seats, err = w.openSeats(starting); err != nil {
+		if w.stage.stopping() {
+			w.log.Info("worker: stopped before its children were up", "error", err)
+			return nil
+		}
 		return err
 	}
-	w.pool = newPool(w.Concurrency, w.execute)
+	w.pool = newPool(w.startSize(), w.execute)
+	if w.Autoscale.Max > 0 {
+		w.autoscaler = newAutoscaler(w, w.Autoscale, w.settings.WorkerAutoscaleKeepalive)
+		w.pool.scaler = w.autoscaler
+		go w.autoscaler.run()
+	}
 	w.delay = newDelay(w.due)
 	w.postponer = newPostponer(w)
 	w.finisher = newFinisher(w)
