@@ -49,6 +49,7 @@ func settingsFault(err error) error {
 
 // prepare loads the settings for a command that connects and ends soon: only warnings are logged.
 func (p *program) prepare() error {
+	first := p.given == nil
 	c, err := p.settings(nil)
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (p *program) prepare() error {
 	level := slog.LevelWarn
 	if p.global.quiet {
 		level = levelCritical
-	} else if embedded(c) {
+	} else if first && embedded(c) {
 		fmt.Fprintln(p.Err, "broker_url is not set: using the embedded broker sqlite://umbel.db")
 	}
 	p.app.SetLogger(slog.New(textHandler(p.Err, level, p.ink.on)))
