@@ -2,6 +2,7 @@ package beat_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -154,4 +155,56 @@ func TestAFrozenLeaderSendsNothingStale(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A leader that dies between claim and confirmation leaves a due time in doubt. Where the entry must not overlap, that very one
+// is sent again, so that it is known what to wait for.
+func TestADueTimeInDoubtIsSentAgain(t *testing.T) {
+	for _, overlap := range []string{"", "skip"} {
+		t.Run("overlap "+overlap, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := umbel.ScheduleEntry{Name: "e", Task: "tasks.e", Schedule: "1m", Overlap: overlap}
+				keep, err := backend.Open(t.Context(), backend.Config{URL: "memory://doubt"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer keep.Close()
+				app, ledger := setup(t, umbel.Config{ResultBackend: "memory://doubt", BeatSchedule: []umbel.ScheduleEntry{e}})
+				stop := start(t, app, newBeat())
+				time.Sleep(30 * time.Second)
+				stop()
+				// It claims what is due in half a minute, and is heard of no more.
+				s := keep.(backend.Schedules)
+				states, err := s.ReadSchedule(t.Context(), "shop", backend.ScheduleStates)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var st map[string]any
+				if err := json.Unmarshal(states["e"], &st); err != nil {
+					t.Fatal(err)
+				}
+				began, err := time.Parse(time.RFC3339Nano, st["last"].(string))
+				if err != nil {
+					t.Fatal(err)
+				}
+				due := began.Add(time.Minute)
+				st["last"], st["open"], st["id"] = due.Format(time.RFC3339Nano), true, beat.TaskID("shop", "e", due)
+				text, err := json.Marshal(st)
+				if err == nil {
+					err = s.WriteSchedule(t.Context(), "shop", backend.ScheduleStates, 0, map[string][]byte{"e": text})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(45 * time.Second)
+				stop = start(t, app, newBeat())
+				time.Sleep(5 * time.Second)
+				stop()
+				all := ledger.all()
+				if len(all) != 1 || all[0].id != beat.TaskID("shop", "e", due) {
+					t.Errorf("sent %+v", all)
+				}
+			})
+		})
+	}
 }
