@@ -31,6 +31,10 @@ type batch interface {
 	// now is the time by the clock that all who use the store share, in unix milliseconds.
 	now() (int64, error)
 
+	// mortal lets the transaction go when its process is heard of no more between two statements: one that was frozen would
+	// hold its locks for as long as it is.
+	mortal() error
+
 	// rows reads all rows of a statement that does not write.
 	rows(s statement, dest []any, each func() error) error
 }

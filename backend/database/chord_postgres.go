@@ -45,6 +45,11 @@ func (b postgresBatch) now() (ms int64, err error) {
 	return ms, err
 }
 
+func (b postgresBatch) mortal() error {
+	_, err := b.tx.Exec(b.ctx, "SET LOCAL idle_in_transaction_session_timeout = '2s'")
+	return err
+}
+
 func (b postgresBatch) row(s statement, dest ...any) (bool, error) {
 	ok := false
 	err := b.rows(s, dest, func() error { ok = true; return nil })

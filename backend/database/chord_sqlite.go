@@ -31,6 +31,9 @@ func (b sqliteBatch) exec(s statement) (int64, error) {
 // now is the host's: the file is not shared with others.
 func (b sqliteBatch) now() (int64, error) { return time.Now().UnixMilli(), nil }
 
+// mortal can do nothing: a file's lock is its process's until that ends.
+func (b sqliteBatch) mortal() error { return nil }
+
 func (b sqliteBatch) row(s statement, dest ...any) (bool, error) {
 	rows, err := b.tx.ExecQuery(b.text(s), s.args...)
 	if err != nil {

@@ -376,3 +376,35 @@ func BenchmarkPostgreSQL(b *testing.B) {
 	s := opened(b, backend.Config{URL: testenv.Postgres(b).URL()})
 	benchmarkStore(b, s)
 }
+
+// A process that is frozen in the midst of a transaction must not keep others from the lease.
+func TestAFrozenSchedulerHoldsNoLock(t *testing.T) {
+	url := testenv.Postgres(t).URL()
+	config := backend.Config{URL: url, Options: map[string]any{"table_prefix": fmt.Sprintf("t%x_", hash(t.Name()))}}
+	frozen, other := open(t, config), open(t, config).(backend.Schedules)
+	defer frozen.Close()
+	defer other.(backend.Backend).Close()
+	locked, thaw, thawed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		thawed <- frozen.(*store).schedule(t.Context(), "lead", "shop", func(b batch) error {
+			if _, _, err := hold(b, "shop"); err != nil {
+				return err
+			}
+			select {
+			case <-locked: // repeated after its connection was ended
+			default:
+				close(locked)
+				<-thaw
+			}
+			return nil
+		})
+	}()
+	<-locked
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	if l, err := other.Lead(ctx, "shop", "other", time.Minute); err != nil || l.Holder != "other" {
+		t.Errorf("another asks for the lease: %+v, %v", l, err)
+	}
+	close(thaw)
+	<-thawed // its transaction is gone; it is told so, or has begun anew
+}

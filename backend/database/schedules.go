@@ -38,7 +38,12 @@ CREATE TABLE ` + table + `_ticks (
 func (s *store) schedule(ctx context.Context, what, schedule string, f func(batch) error) error {
 	err := s.open()
 	if err == nil {
-		err = s.transact(ctx, f)
+		err = s.transact(ctx, func(b batch) error {
+			if err := b.mortal(); err != nil {
+				return err
+			}
+			return f(b)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("%s schedule %q: %w", what, schedule, err)
