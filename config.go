@@ -336,6 +336,26 @@ type Config struct {
 	// before it is killed. NoLimit is for ever. Defaults to 60 s. Umbel's own: worker_proc_silence_timeout.
 	WorkerProcSilenceTimeout time.Duration `setting:"worker_proc_silence_timeout"`
 
+	// WorkerSoftShutdownTimeout is how long a cold shutdown waits for running tasks first. Defaults to 0: not at all.
+	// Celery: worker_soft_shutdown_timeout.
+	WorkerSoftShutdownTimeout time.Duration `setting:"worker_soft_shutdown_timeout"`
+
+	// WorkerEnableSoftShutdownOnIdle waits that time even when nothing runs. Defaults to false.
+	// Celery: worker_enable_soft_shutdown_on_idle.
+	WorkerEnableSoftShutdownOnIdle bool `setting:"worker_enable_soft_shutdown_on_idle"`
+
+	// WorkerShutdownGrace is how long after the signal to stop the platform kills the process: a warm shutdown becomes cold
+	// early enough before. Defaults to 0: unknown. Umbel's own: worker_shutdown_grace.
+	WorkerShutdownGrace time.Duration `setting:"worker_shutdown_grace"`
+
+	// WorkerStopNotices are what the platform is asked for, to stop ahead of its signal: spot, rebalance, ecs, none. Defaults
+	// to ecs in a container of ECS, else to none. Umbel's own: worker_stop_notices.
+	WorkerStopNotices []string `setting:"worker_stop_notices"`
+
+	// WorkerMetadataURL is where EC2's metadata service answers. Defaults to http://169.254.169.254. Umbel's own:
+	// worker_metadata_url.
+	WorkerMetadataURL string `setting:"worker_metadata_url"`
+
 	// WorkerTerminateGrace is how long a terminated task may take after its context was cancelled, before its child of the
 	// process pool is killed. Negative kills at once. Defaults to 5 s. Umbel's own: worker_terminate_grace.
 	WorkerTerminateGrace time.Duration `setting:"worker_terminate_grace"`

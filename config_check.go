@@ -61,6 +61,11 @@ func (c Config) checkFormats(p *problems) {
 	if _, _, err := c.Autoscale(); err != nil {
 		p.add("%s: %v", c.place("worker_autoscale"), err)
 	}
+	for _, kind := range c.WorkerStopNotices {
+		if !slices.Contains([]string{"spot", "rebalance", "ecs", "none"}, kind) {
+			p.add("%s: %q is not one of spot, rebalance, ecs, none", c.place("worker_stop_notices"), kind)
+		}
+	}
 	for _, f := range []struct{ name, value string }{
 		{"profile", c.Profile},
 		{"broker_failover_strategy", c.BrokerFailoverStrategy},
@@ -120,6 +125,8 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
 		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
 		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
+		{"worker_soft_shutdown_timeout", int64(c.WorkerSoftShutdownTimeout), 0, 1 << 62},
+		{"worker_shutdown_grace", int64(c.WorkerShutdownGrace), 0, 1 << 62},
 		{"worker_autoscale_keepalive", int64(c.WorkerAutoscaleKeepalive), 0, 1 << 62},
 		{"worker_max_tasks_per_child", int64(c.WorkerMaxTasksPerChild), 0, 1 << 40},
 		{"worker_max_memory_per_child", int64(c.WorkerMaxMemoryPerChild), 0, 1 << 50},

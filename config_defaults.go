@@ -83,6 +83,7 @@ func (c Config) WithDefaults() Config {
 	c.WorkerPool = cmp.Or(c.WorkerPool, "goroutine")
 	c.WorkerEnableRemoteControl = cmp.Or(c.WorkerEnableRemoteControl, new(true))
 	c.WorkerAutoscaleKeepalive = cmp.Or(c.WorkerAutoscaleKeepalive, 30*time.Second)
+	c.WorkerMetadataURL = cmp.Or(c.WorkerMetadataURL, "http://169.254.169.254")
 	c.WorkerProcAliveTimeout = cmp.Or(c.WorkerProcAliveTimeout, 10*time.Second)
 	c.WorkerProcSilenceTimeout = cmp.Or(c.WorkerProcSilenceTimeout, time.Minute)
 	c.WorkerTerminateGrace = cmp.Or(c.WorkerTerminateGrace, 5*time.Second)

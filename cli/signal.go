@@ -13,7 +13,7 @@ import (
 // A steersman turns signals into the stages of one worker's shutdown.
 //
 //	SIGTERM, SIGINT   warm; once more: cold; once more: out
-//	SIGQUIT           cold; once more: out. So is SIGTERM where REMAP_SIGTERM=SIGQUIT (Celery on Heroku)
+//	SIGQUIT           cold; once more: out. With worker_soft_shutdown_timeout, soft comes before cold. So is SIGTERM where REMAP_SIGTERM=SIGQUIT (Celery on Heroku)
 //	SIGHUP            the log file is begun anew; without one: as SIGTERM
 //	SIGUSR1           the stacks of all goroutines go to the log
 type steersman struct {
@@ -22,6 +22,7 @@ type steersman struct {
 	file   *logFile // nil: the log goes to standard error
 	exit   func(code int)
 	remap  bool // SIGTERM is SIGQUIT
+	soft   bool // a cold shutdown waits for tasks first (worker_soft_shutdown_timeout)
 }
 
 // steer listens until the returned function is called.
@@ -73,7 +74,10 @@ func (s *steersman) obey(sig os.Signal) {
 	case s.worker.Stage() >= worker.Cold:
 		s.log.Error("signal: leaving at once", "signal", sig.String())
 		s.exit(exitFailure)
-	case quit || s.worker.Stage() == worker.Warm:
+	case s.soft && (quit || s.worker.Stage() == worker.Warm) && s.worker.Stage() < worker.Soft:
+		s.log.Warn("signal: running tasks have a while to finish; once more cancels them", "signal", sig.String())
+		s.worker.Stop(worker.Soft)
+	case quit || s.worker.Stage() >= worker.Warm:
 		s.log.Warn("signal: running tasks are cancelled; once more leaves at once", "signal", sig.String())
 		s.worker.Stop(worker.Cold)
 	default:

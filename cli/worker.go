@@ -128,7 +128,8 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 	if worker.InChild() {
 		return w.Run(cmd.Context()) // what follows is the parent's affair
 	}
-	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT"}
+	s := &steersman{worker: w, log: log, file: file, exit: os.Exit, remap: os.Getenv("REMAP_SIGTERM") == "SIGQUIT",
+		soft: c.WorkerSoftShutdownTimeout > 0}
 	defer s.steer()() // before the pid file tells others whom to signal
 	if c.WorkerPidfile != "" {
 		path, err := nodePath(c.WorkerPidfile, node)

@@ -1,6 +1,10 @@
 package worker
 
-import "github.com/umbel-go/umbel/backend"
+import (
+	"time"
+
+	"github.com/umbel-go/umbel/backend"
+)
 
 // SetResults puts another result store in the place of a worker's, before it has stored anything.
 func SetResults(w *Worker, b backend.Backend) { w.results = b }
@@ -8,3 +12,6 @@ func SetResults(w *Worker, b backend.Backend) { w.results = b }
 // PoolSize is how many tasks may run at once now, PoolProcesses the processes that they run in.
 func PoolSize(w *Worker) int        { return w.pool.limit() }
 func PoolProcesses(w *Worker) []int { return w.seats.pids() }
+
+// AskForNotices sets how often a worker that does not run yet asks for notices.
+func AskForNotices(w *Worker, every time.Duration) { w.noticesEvery = every }

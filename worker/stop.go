@@ -3,6 +3,7 @@ package worker
 // Stopping, in Celery's stages. Stage order is the worker's business; turning signals into stages is the command's.
 //
 //	Warm   consuming stops, what waited goes back to its queue at once, running tasks finish
+//	Soft   the same against a deadline, at which it becomes cold (deadline.go)
 //	Cold   the contexts of running tasks are cancelled with umbel.ErrShutdown; late-acked messages go back
 
 import (
@@ -20,6 +21,7 @@ type Stage int
 const (
 	Running Stage = iota
 	Warm
+	Soft
 	Cold
 )
 
@@ -28,10 +30,13 @@ type stages struct {
 	mu   sync.Mutex // guards now
 	now  Stage
 	warm chan struct{}
+	soft chan struct{}
 	cold chan struct{}
 }
 
-func newStages() stages { return stages{warm: make(chan struct{}), cold: make(chan struct{})} }
+func newStages() stages {
+	return stages{warm: make(chan struct{}), soft: make(chan struct{}), cold: make(chan struct{})}
+}
 
 // stopping reports that no more tasks are to be taken.
 func (s *stages) stopping() bool {
@@ -43,8 +48,9 @@ func (s *stages) stopping() bool {
 	}
 }
 
-// onWarm and onCold call f when that stage is entered, unless the returned function was called before.
+// onWarm, onSoft and onCold call f when that stage is entered, unless the returned function was called before.
 func (s *stages) onWarm(f func()) (stop func()) { return on(s.warm, f) }
+func (s *stages) onSoft(f func()) (stop func()) { return on(s.soft, f) }
 func (s *stages) onCold(f func()) (stop func()) { return on(s.cold, f) }
 
 func on(entered <-chan struct{}, f func()) (stop func()) {
@@ -73,6 +79,9 @@ func (w *Worker) Stop(to Stage) {
 	defer s.mu.Unlock()
 	if to >= Warm && s.now < Warm {
 		close(s.warm)
+	}
+	if to == Soft && s.now < Soft { // what is cold already has no deadline
+		close(s.soft)
 	}
 	if to >= Cold && s.now < Cold {
 		close(s.cold)
@@ -133,6 +142,7 @@ func (w *Worker) drain() error {
 	done := w.pool.done()
 	select {
 	case <-done:
+		w.idle()
 		return nil
 	case <-w.stage.cold:
 	}

@@ -63,6 +63,9 @@ type Worker struct {
 	stage    stages
 	timeouts sync.WaitGroup // hard limits that may still end a task
 
+	deadlines    deadlines
+	noticesEvery time.Duration // 0 is the default; for tests
+
 	failMu sync.Mutex
 	cause  error // why the worker must stop, though nobody asked; guarded by failMu
 }
@@ -88,6 +91,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.base, w.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer w.cancel(nil)
 	defer w.stage.onCold(func() { w.cancel(umbel.ErrShutdown) })()
+	defer w.keepDeadlines()()
 	starting, started := context.WithCancel(ctx)
 	defer started()
 	defer w.stage.onWarm(started)()
@@ -144,6 +148,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		if w.OnReady != nil {
 			w.OnReady()
 		}
+		defer w.listenForNotices()() // through the shutdown: a deadline may become known
 		err = w.wait()
 	}
 	return errors.Join(err, w.shutdown())
