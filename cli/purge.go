@@ -59,7 +59,7 @@ func (p *program) purge(ctx context.Context, f *purgeFlags) error {
 	}
 	slices.Sort(names)
 	if f.dry || !f.force && !p.global.quiet {
-		p.depthTable(depths).write(p.Out, p.paint)
+		p.depthTable(depths, false).write(p.Out, p.paint)
 	}
 	if f.dry {
 		return nil

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,11 +22,17 @@ type depth struct {
 	Unsettled *int   `json:"unsettled"` // null where the broker does not tell
 	Consumers int    `json:"consumers"`
 	Paused    bool   `json:"paused"`
+
+	// From RabbitMQ's management API, with --rates; null where it does not tell.
+	In     *float64   `json:"in_rate,omitempty"`  // messages a second
+	Out    *float64   `json:"out_rate,omitempty"` // handed out a second
+	Oldest *time.Time `json:"oldest,omitempty"`   // when the first in the queue was sent
 }
 
 func (p *program) queuesCommand() *cobra.Command {
 	var names []string
-	var asJSON bool
+	var asJSON, rates bool
+	var address string
 	cmd := &cobra.Command{
 		Use:   "queues",
 		Short: "show queues, and how many messages wait in each",
@@ -33,8 +41,12 @@ default queue), or those named by -Q, and how many messages are ready, are in
 workers' hands (unsettled), and how many consumers there are. A dash is what the
 broker does not tell.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.queues(cmd.Context(), names, asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.queues(cmd.Context(), names, asJSON, rates, address)
+		},
 	}
+	cmd.Flags().BoolVar(&rates, "rates", false, "messages a second, and the age of the oldest where its sender said when: from RabbitMQ's management API")
+	cmd.Flags().StringVar(&address, "broker-api", "", "management API at this `URL` (else at the broker's host, port 15672)")
 	cmd.AddCommand(p.pauseCommand(), p.resumeCommand())
 	cmd.Flags().StringSliceVarP(&names, "queues", "Q", nil, "queue `NAMES`, with commas between them")
 	cmd.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
@@ -42,7 +54,7 @@ broker does not tell.`,
 	return cmd
 }
 
-func (p *program) queues(ctx context.Context, names []string, asJSON bool) error {
+func (p *program) queues(ctx context.Context, names []string, asJSON, rates bool, address string) error {
 	b, err := p.connect(ctx)
 	if err != nil {
 		return err
@@ -50,6 +62,11 @@ func (p *program) queues(ctx context.Context, names []string, asJSON bool) error
 	depths, err := p.depths(ctx, b, names, nil)
 	if err != nil {
 		return err
+	}
+	if rates {
+		if err := p.addRates(ctx, depths, address); err != nil {
+			return err
+		}
 	}
 	paused, err := p.app.PausedQueues(ctx)
 	if err != nil {
@@ -63,7 +80,7 @@ func (p *program) queues(ctx context.Context, names []string, asJSON bool) error
 		out.SetIndent("", "  ")
 		return out.Encode(depths)
 	}
-	p.depthTable(depths).write(p.Out, p.paint)
+	p.depthTable(depths, rates).write(p.Out, p.paint)
 	return nil
 }
 
@@ -107,11 +124,42 @@ func (p *program) depths(ctx context.Context, b broker.Broker, names, exclude []
 	return out, nil
 }
 
-func (p *program) depthTable(depths []depth) *table {
+// addRates asks the management API for what the broker's own protocol does not tell.
+func (p *program) addRates(ctx context.Context, depths []depth, address string) error {
+	m, err := p.management(address)
+	if err != nil {
+		return err
+	}
+	all, err := m.queues(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range depths {
+		q, ok := all[depths[i].Name]
+		if !ok {
+			continue
+		}
+		depths[i].In, depths[i].Out = &q.Stats.Publish.Rate, &q.Stats.Deliver.Rate
+		if q.Head != nil {
+			at := time.Unix(*q.Head, 0)
+			depths[i].Oldest = &at
+		}
+	}
+	return nil
+}
+
+func (p *program) depthTable(depths []depth, rates bool) *table {
 	t := &table{heads: []string{"queue", " ready", " unsettled", " consumers"}}
+	if rates {
+		t.heads = append(t.heads, " in/s", " out/s", " oldest")
+	}
 	for _, d := range depths {
 		if !d.Exists {
-			t.add(d.Name, "-", "-", "-  does not exist")
+			row := []string{d.Name, "-", "-", "-  does not exist"}
+			if rates {
+				row = append(row, "-", "-", "-")
+			}
+			t.add(row...)
 			continue
 		}
 		unsettled := "-"
@@ -122,7 +170,26 @@ func (p *program) depthTable(depths []depth) *table {
 		if d.Paused {
 			consumers += "  paused"
 		}
-		t.add(d.Name, strconv.Itoa(d.Ready), unsettled, consumers)
+		row := []string{d.Name, strconv.Itoa(d.Ready), unsettled, consumers}
+		if rates {
+			row = append(row, perSecond(d.In), perSecond(d.Out), d.age())
+		}
+		t.add(row...)
 	}
 	return t
+}
+
+func perSecond(rate *float64) string {
+	if rate == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(math.Round(*rate*10)/10, 'f', -1, 64)
+}
+
+// age is that of the oldest message.
+func (d *depth) age() string {
+	if d.Oldest == nil {
+		return "-"
+	}
+	return max(time.Since(*d.Oldest), 0).Round(time.Second).String()
 }

@@ -39,7 +39,7 @@ func (p *panel) poolShrink(_ context.Context, a arguments) (any, error) {
 
 func (p *panel) resize(a arguments, sign int, text string) (any, error) {
 	if p.worker.autoscaler != nil {
-		return nil, control.Failf("ValueError", "pool_%s is not supported with autoscale. Adjust autoscale range instead.", text[len("pool will "):])
+		return control.Refused(a.Method + " is not supported with autoscale. Adjust autoscale range instead."), nil
 	}
 	n, err := a.number("n", 1)
 	if err != nil {
