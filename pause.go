@@ -36,8 +36,9 @@ type Pause struct {
 // PauseQueue makes every worker consume a queue no more, until ResumeQueue; messages wait in it. What workers hold of it
 // still runs. Umbel's workers that start meanwhile do not consume it either, where the result store keeps records (Redis,
 // SQLite, PostgreSQL); Celery's do.
-func (a *App) PauseQueue(ctx context.Context, queue string) (Pause, error) {
-	consuming, err := a.consuming(ctx, queue)
+func (c *Control) PauseQueue(ctx context.Context, queue string) (Pause, error) {
+	a := c.app
+	nodes, consuming, err := c.consuming(ctx, queue)
 	if err != nil {
 		return Pause{}, fmt.Errorf("pause queue %q: %w", queue, err)
 	}
@@ -45,7 +46,11 @@ func (a *App) PauseQueue(ctx context.Context, queue string) (Pause, error) {
 	if p.Recorded, err = a.recordPause(ctx, queue, consuming); err != nil {
 		return p, fmt.Errorf("pause queue %q: %w", queue, err)
 	}
-	replies, err := a.Control().Call(ctx, "cancel_consumer", map[string]any{"queue": queue, pauseArgument: true})
+	args := map[string]any{"queue": queue, pauseArgument: true}
+	if len(nodes) == 0 { // those that are there, but slow
+		return p, c.Cast(ctx, "cancel_consumer", args)
+	}
+	replies, err := c.only(nodes).Call(ctx, "cancel_consumer", args)
 	if err != nil {
 		return p, fmt.Errorf("pause queue %q: %w", queue, err)
 	}
@@ -55,17 +60,18 @@ func (a *App) PauseQueue(ctx context.Context, queue string) (Pause, error) {
 }
 
 // ResumeQueue makes those workers consume a queue again that did before it was paused, and Umbel's that have started since.
-func (a *App) ResumeQueue(ctx context.Context, queue string) (Pause, error) {
+func (c *Control) ResumeQueue(ctx context.Context, queue string) (Pause, error) {
+	a := c.app
 	before, recorded, err := a.erasePause(ctx, queue)
 	if err != nil {
 		return Pause{}, fmt.Errorf("resume queue %q: %w", queue, err)
 	}
 	p := Pause{Recorded: recorded}
-	nodes, err := a.Control().Ping(ctx)
+	nodes, err := c.Ping(ctx)
 	if err != nil || len(nodes) == 0 {
 		return p, err
 	}
-	replies, err := a.Control().To(nodes...).Call(ctx, "resume_queue", map[string]any{"queue": queue})
+	replies, err := c.only(nodes).Call(ctx, "resume_queue", map[string]any{"queue": queue})
 	if err != nil {
 		return p, fmt.Errorf("resume queue %q: %w", queue, err)
 	}
@@ -77,7 +83,7 @@ func (a *App) ResumeQueue(ctx context.Context, queue string) (Pause, error) {
 	}
 	replies = slices.DeleteFunc(replies, func(r control.Reply) bool { return strings.HasPrefix(r.Failure(), "KeyError(") })
 	if len(celery) > 0 {
-		more, err := a.Control().To(celery...).AddConsumer(ctx, queue)
+		more, err := c.only(celery).AddConsumer(ctx, queue)
 		if err != nil {
 			return p, fmt.Errorf("resume queue %q: %w", queue, err)
 		}
@@ -103,14 +109,22 @@ func (p Pause) told(replies []control.Reply, counts func(node, text string) bool
 	return p, errors.Join(errs...)
 }
 
-// consuming are the nodes that consume a queue now.
-func (a *App) consuming(ctx context.Context, queue string) ([]string, error) {
-	replies, err := a.Control().Call(ctx, "active_queues", nil)
+// only speaks to these nodes, and ends once all have answered.
+func (c *Control) only(nodes []string) *Control {
+	d := c.To(nodes...)
+	d.glob, d.most = "", 0
+	return d
+}
+
+// consuming are the nodes that answer, and those of them that consume a queue now.
+func (c *Control) consuming(ctx context.Context, queue string) (all, nodes []string, err error) {
+	replies, err := c.Call(ctx, "active_queues", nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	nodes := []string{}
+	nodes = []string{}
 	for _, r := range replies {
+		all = append(all, r.Node)
 		var queues []struct {
 			Name string `json:"name"`
 		}
@@ -124,7 +138,7 @@ func (a *App) consuming(ctx context.Context, queue string) ([]string, error) {
 			}
 		}
 	}
-	return nodes, nil
+	return all, nodes, nil
 }
 
 // ledger is the result store if it keeps records, else nil.

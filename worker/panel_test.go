@@ -319,6 +319,7 @@ func TestSecretsStaySecretInConf(t *testing.T) {
 func TestAPausedQueueIsConsumedByNobody(t *testing.T) {
 	app := newApp(t, umbel.Config{})
 	task := umbel.Register(app, "t", func(_ context.Context, name string) (string, error) { return name, nil })
+	fleet := func(nodes int) *umbel.Control { return app.Control().Timeout(20 * time.Second).Limit(nodes) }
 	queues := func(node string) string {
 		var names []string
 		for _, q := range ask(t, app, node, "active_queues", nil).([]any) {
@@ -328,7 +329,7 @@ func TestAPausedQueueIsConsumedByNobody(t *testing.T) {
 	}
 	_, _ = start(t, app, worker.Config{Queues: []string{"orders", "mail"}, Nodename: "both@host"})
 	_, _ = start(t, app, worker.Config{Queues: []string{"mail"}, Nodename: "mail@host"})
-	p, err := app.PauseQueue(deadline(t), "orders")
+	p, err := fleet(2).PauseQueue(deadline(t), "orders")
 	if err != nil || fmt.Sprint(p) != "{[both@host] true}" {
 		t.Fatalf("pause: %v, %v", p, err)
 	}
@@ -347,7 +348,7 @@ func TestAPausedQueueIsConsumedByNobody(t *testing.T) {
 	if paused, err := app.PausedQueues(deadline(t)); err != nil || fmt.Sprint(paused) != "[orders]" {
 		t.Errorf("paused: %v, %v", paused, err)
 	}
-	if p, err = app.ResumeQueue(deadline(t), "orders"); err != nil || fmt.Sprint(p) != "{[both@host late@host] true}" {
+	if p, err = fleet(3).ResumeQueue(deadline(t), "orders"); err != nil || fmt.Sprint(p) != "{[both@host late@host] true}" {
 		t.Fatalf("resume: %v, %v", p, err)
 	}
 	if v, err := r.Get(deadline(t)); v != "waits" || err != nil {

@@ -397,12 +397,13 @@ func (w *world) controlOurCommandLines(t *testing.T) {
 func (w *world) controlPause(t *testing.T) {
 	stop := startGo(t, w.newApp(t, nil), worker.Config{Queues: []string{"py"}, Concurrency: 1, Nodename: "pygo@host"})
 	defer stop()
-	p, err := w.app.PauseQueue(deadline(t), "py")
+	fleet := w.app.Control().Timeout(20 * time.Second).Limit(3)
+	p, err := fleet.PauseQueue(deadline(t), "py")
 	if err != nil || fmt.Sprint(p) != "{[py@py pygo@host] true}" {
 		t.Fatalf("pause: %v, %v", p, err)
 	}
 	testenv.Await(t, "no consumer left", func() bool { q, _ := w.rabbit.Queue("py"); return q.Consumers == 0 }, nil)
-	if p, err = w.app.ResumeQueue(deadline(t), "py"); err != nil || fmt.Sprint(p) != "{[py@py pygo@host] true}" {
+	if p, err = fleet.ResumeQueue(deadline(t), "py"); err != nil || fmt.Sprint(p) != "{[py@py pygo@host] true}" {
 		t.Fatalf("resume: %v, %v", p, err)
 	}
 	testenv.Await(t, "both consume again", func() bool { q, _ := w.rabbit.Queue("py"); return q.Consumers == 2 }, nil)
