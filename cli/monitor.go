@@ -38,6 +38,7 @@ type monitorFlags struct {
 	forget            int
 	patterns, private []string
 	maskAll           bool
+	events            bool
 }
 
 func (p *program) monitorCommand() *cobra.Command {
@@ -49,7 +50,7 @@ func (p *program) monitorCommand() *cobra.Command {
 JSON: what is wrong now, workers, queues, and every task of the last weeks, which
 can be searched.
 
-Workers tell of their tasks when they are started with -E.
+Workers are asked to tell of their tasks; those started with -E do so unasked.
 
 Without users or tokens the monitor listens on loopback only, and whoever is
 there may look and change nothing. Flower's options have Flower's names, and may
@@ -78,10 +79,11 @@ be given as FLOWER_NAME in the environment.`,
 	fl.Int64Var(&f.size, "max_size", 20_000, "remove the oldest tasks when the history is larger than this many `MEGABYTES`")
 	fl.Int64Var(&f.tasks, "max_tasks", 0, "keep at most `N` tasks; 0: no bound")
 	fl.IntVar(&f.forget, "purge_offline_workers", 86400, "show workers that are gone for `SECONDS`")
+	fl.BoolVar(&f.events, "enable_events", true, "ask workers to send events")
 	fl.StringArrayVar(&f.patterns, "mask", nil, "hide what this `REGEXP` finds in arguments, results and errors, or its first group; may be repeated")
 	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
 	fl.BoolVar(&f.maskAll, "mask_all", false, "hide the arguments and results of every task")
-	for _, name := range []string{"auto_refresh", "debug", "natural_time", "enable_events"} {
+	for _, name := range []string{"auto_refresh", "debug", "natural_time"} {
 		fl.Bool(name, true, "")
 		_ = fl.MarkHidden(name) // Flower's: pages are always live, and times always told both ways
 	}
@@ -93,7 +95,7 @@ be given as FLOWER_NAME in the environment.`,
 // flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, unless they are given on the command line.
 func flowerEnv(cmd *cobra.Command) error {
 	for _, name := range []string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
-		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all"} {
+		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"} {
 		if cmd.Flags().Changed(name) {
 			continue
 		}
@@ -152,7 +154,7 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 // monitorConfig is what the options say. done removes a history that is not to be kept.
 func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor.Config, done func(), err error) {
 	version, _ := build()
-	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, Version: version,
+	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, Version: version, QuietWorkers: !f.events,
 		Forget:  time.Duration(f.forget) * time.Second,
 		Access:  access.Config{ReadOnly: f.readOnly, Proxy: f.proxy, Anonymous: access.Role(f.anonymous)},
 		History: history.Config{URL: f.db, Age: f.age, Size: f.size << 20, Tasks: f.tasks},

@@ -234,6 +234,34 @@ func (b *browser) say(r *rig) {
 	r.say(life("task-1", "shop.pay")...)
 }
 
+func TestActionsInTheBrowser(t *testing.T) {
+	c := monitor.Config{}
+	c.Access.Users = users
+	r := start(t, c)
+	r.employ("w1@host")
+	r.say(heartbeat())
+	r.say(&protocol.TaskReceived{UUID: "task-1", Name: "shop.pay"})
+	b := browse(t, r.url)
+	b.open("/worker/w1@host", "Log in")
+	b.eval("{const f = document.querySelector('form').elements; f.name.value = 'ann'; f.password.value = \"ann's password\"}")
+	b.eval("document.querySelector('form').requestSubmit()")
+	b.press("Add consumer")
+	b.so("document.querySelector('dialog[open] input') === document.activeElement")
+	b.eval("document.activeElement.value = 'extra'; document.querySelector('dialog .main').click()")
+	b.sees("add consumer extra")
+	b.press("Stop")
+	b.press("Cancel") // of the question
+	b.so("document.querySelector('dialog') === null")
+	b.open("/task/task-1", "shop.pay")
+	b.press("Revoke…")
+	b.press("Revoke")
+	b.sees("revoked task-1")
+	b.press("Audit")
+	b.sees("add_consumer")
+	b.sees("revoke")
+	b.complain()
+}
+
 func TestALoginInTheBrowser(t *testing.T) {
 	c := monitor.Config{}
 	c.Access.Users = users

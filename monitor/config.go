@@ -45,6 +45,10 @@ type Config struct {
 	// Forget is how long workers that are gone are shown. Defaults to a day. Flower: purge_offline_workers.
 	Forget time.Duration
 
+	// QuietWorkers leaves it to workers whether they send events. By default they are asked to, again and again. Flower:
+	// enable_events = False.
+	QuietWorkers bool
+
 	// Version is shown on the pages.
 	Version string
 

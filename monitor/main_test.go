@@ -36,12 +36,13 @@ var spaces atomic.Int64
 
 // A rig is a running monitor, and somebody who sends events to it.
 type rig struct {
-	t      *testing.T
-	app    *umbel.App
-	broker broker.Broker
-	url    string // of the monitor, with its prefix
-	client *http.Client
-	tell   *event.Dispatcher
+	t         *testing.T
+	app       *umbel.App
+	broker    broker.Broker
+	brokerURL string
+	url       string // of the monitor, with its prefix
+	client    *http.Client
+	tell      *event.Dispatcher
 }
 
 // The users of a rig.
@@ -75,7 +76,7 @@ func startOn(t *testing.T, url string, c monitor.Config) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
-	r := &rig{t: t, app: app, client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	r := &rig{t: t, app: app, brokerURL: url, client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(func() {
 		r.client.CloseIdleConnections()
 		cancel()

@@ -89,7 +89,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, Version: m.config.Version,
+	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Version: m.config.Version,
 		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
 	server := &http.Server{Handler: m.handler(face), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
 		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -112,6 +112,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return watched.Run(run) })
 	g.Go(func() error { return store.Keep(run) })
 	g.Go(func() error { return face.Run(run) })
+	g.Go(func() error { return m.askForEvents(run) })
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve pages: %w", err)
@@ -133,6 +134,28 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	err = g.Wait()
 	stopWriting()
 	return errors.Join(err, <-recorded)
+}
+
+// askEvery is how often workers are asked to send events: those that start later hear of it within so long.
+const askEvery = time.Minute
+
+// askForEvents makes workers send events that were started without -E.
+func (m *Monitor) askForEvents(ctx context.Context) error {
+	if m.config.QuietWorkers {
+		return nil
+	}
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		if err := m.app.Control().Cast(ctx, "enable_events", nil); err != nil && ctx.Err() == nil {
+			m.config.Log.Warn("cannot ask workers to send events", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 func (m *Monitor) listen() (net.Listener, error) {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/fleet"
 	"github.com/umbel-go/umbel/monitor/history"
@@ -29,6 +30,7 @@ type Config struct {
 	Recorder *history.Recorder
 	Fleet    *fleet.Fleet
 	Guard    *access.Guard
+	App      *umbel.App // for actions
 
 	Version   string
 	ReadOnly  bool
@@ -81,6 +83,9 @@ func (a *API) routes() []route {
 		{"GET /api/v1/series", access.Read, a.series},
 		{"GET /api/v1/audit", access.Admin, a.audit},
 		{"GET /api/v1/openapi.json", access.Read, a.document},
+		{"POST /api/v1/tasks/{id}/revoke", access.Tasks, a.revoke},
+		{"POST /api/v1/workers/{name}/{command}", access.Read, a.tell}, // its scope goes by the command
+		{"POST /api/v1/queues/{name}/purge", access.Admin, a.purge},
 	}
 }
 

@@ -1,10 +1,20 @@
 import { h, show } from './dom.js';
 import { ask, listen } from './client.js';
+import { ask as confirm, doing } from './action.js';
 import { spark } from './chart.js';
 import { bytes, count, rate } from './format.js';
 
 export async function queues(page) {
+  const out = doing();
   let depth = new Map(), busy = false;
+  const admin = page.me.scopes.includes('admin');
+
+  async function purge(name) {
+    const got = await confirm('Purge ' + name + '?', 'All messages that wait in it are removed, and cannot be brought back. Type its name to go on.',
+      [{ name: 'confirm', label: 'Name of the queue' }], 'Purge', true);
+    if (got) out.run('queues/' + encodeURIComponent(name) + '/purge', got, load);
+  }
+
 
   async function history() {
     const now = Date.now() / 1000;
@@ -28,7 +38,7 @@ export async function queues(page) {
   function draw({ queues: list, broker, broker_error: why }) {
     const managed = list.some(q => q.managed);
     const heads = [['Queue'], ['Waiting', 'num'], ['Last hour'], ['In hand', 'num'], ['Consumers', 'num'],
-      ...(managed ? [['In /s', 'num'], ['Out /s', 'num'], ['Size', 'num'], ['Type']] : [])];
+      ...(managed ? [['In /s', 'num'], ['Out /s', 'num'], ['Size', 'num'], ['Type']] : []), ...(admin ? [['']] : [])];
     show(page.place,
       h('h1', null, 'Queues'),
       broker ? brokerFacts(broker) : null,
@@ -43,8 +53,10 @@ export async function queues(page) {
           h('td', { class: 'num' + (q.exists && q.ready && !q.consumers && !q.dead_letter ? ' bad' : '') }, q.exists ? count(q.consumers) : '–'),
           managed ? (q.managed ? [h('td', { class: 'num' }, rate(q.managed.publish_rate)), h('td', { class: 'num' }, rate(q.managed.deliver_rate)),
             h('td', { class: 'num' }, bytes(q.managed.bytes)), h('td', null, q.managed.type, q.managed.policy ? ' · ' + q.managed.policy : '')]
-            : [1, 2, 3, 4].map(() => h('td', null))) : null)))))
+            : [1, 2, 3, 4].map(() => h('td', null))) : null,
+          admin ? h('td', { class: 'num' }, q.exists && q.ready ? h('button', { class: 'plain', 'aria-label': 'Purge ' + q.name, onclick: () => purge(q.name) }, 'Purge…') : null) : null)))))
         : h('p', { class: 'empty' }, 'No queue is known yet.'),
+      out.said,
       managed ? null : h('p', { class: 'faint' }, 'Queues are those that the settings and events name. With ', h('code', null, '--broker_api'), ' all of them are shown, with rates, sizes and the broker’s memory.'));
   }
 

@@ -2,10 +2,12 @@ import { h, show } from './dom.js';
 import { ask, listen, prefix } from './client.js';
 import { ago, clock, full, span } from './format.js';
 import { badge, workerLink } from './state.js';
+import { ask as confirm, doing } from './action.js';
 import { graph } from './graph.js';
 
 export async function task(page) {
   const id = page.part;
+  const out = doing();
   let shown = null, flow = null, busy = false;
 
   async function load() {
@@ -38,12 +40,25 @@ export async function task(page) {
         row('Tries', String(t.retries + 1)), row('Due', t.eta), row('Expires', t.expires), row('Sent', time(t.sent)), row('Received', time(t.received)),
         row('Started', time(t.started)), row('Ended', time(t.ended)),
         row('Parent', t.parent ? h('a', { class: 'mono', href: prefix + '/task/' + encodeURIComponent(t.parent) }, t.parent) : null)),
+      actions(t),
       text('Error', t.exception, 'bad'),
       text('Positional arguments', t.args), text('Keyword arguments', t.kwargs === '{}' ? '' : t.kwargs), text('Result', t.result),
       t.trail && t.trail.length ? h('section', { 'data-key': 'trail' }, h('h2', null, 'What happened'), timeline(t.trail)) : null,
       flow.tasks.length > 1 ? h('section', { 'data-key': 'flow' }, h('h2', null, 'Workflow'),
         h('p', { class: 'faint' }, flow.tasks.length + ' tasks' + (flow.whole ? '' : ', and more that are not shown')), graph(flow.tasks, t.id)) : null,
       text('Traceback', t.traceback));
+  }
+
+  function actions(t) {
+    if (!page.me.scopes.includes('tasks')) return null;
+    if (['SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED'].includes(t.state)) return out.said.textContent ? out.said : null;
+    const path = 'tasks/' + encodeURIComponent(t.id) + '/revoke';
+    const revoke = async terminate => {
+      if (await confirm(terminate ? 'End this task?' : 'Revoke this task?', terminate ? 'It is cancelled while it runs.' : 'It does not start. If it runs already, it goes on.',
+        [], terminate ? 'Terminate' : 'Revoke', true)) out.run(path, { terminate });
+    };
+    return h('div', { class: 'row acts', 'data-key': 'actions' }, h('button', { onclick: () => revoke(false) }, 'Revoke…'),
+      t.state === 'STARTED' ? h('button', { class: 'danger', onclick: () => revoke(true) }, 'Terminate…') : null, out.said);
   }
 
   page.until(listen('tasks', list => {

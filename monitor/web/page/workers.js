@@ -1,6 +1,7 @@
 import { h, show } from './dom.js';
 import { ask, listen, prefix } from './client.js';
 import { ago, count, full, span } from './format.js';
+import { doing, workerActions } from './action.js';
 import { badge, call, taskLink, workerLink } from './state.js';
 
 const heads = ['Worker', 'State', 'Software', '#Running', '#Done', '#Load', '#Heard', '#Process'];
@@ -44,6 +45,7 @@ export async function workers(page) {
 
 export async function worker(page) {
   const name = page.part;
+  const out = doing();
   let busy = false;
   async function load() {
     if (busy) return;
@@ -66,6 +68,7 @@ export async function worker(page) {
       h('dl', { class: 'facts' }, row('Software', software(w)), row('System', w.system || '–'), row('Process', w.pid || '–'),
         row('Running', count(w.active)), row('Done since its start', count(w.processed)), row('Load of its host', w.load.map(l => l.toFixed(2)).join(' · ')),
         row('Heard', w.heard ? ago(w.heard) : 'it said that it leaves'), row('Heartbeat every', span(w.interval))),
+      workerActions(page, w.name, out),
       h('h2', null, 'Latest tasks'),
       recent.length ? taskTable(recent) : h('p', { class: 'empty' }, 'None in the history.'),
       h('p', null, h('a', { href: prefix + '/tasks?worker=' + encodeURIComponent(w.name) }, 'All tasks of this worker')));
