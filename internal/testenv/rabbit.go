@@ -137,6 +137,10 @@ type RabbitQueue struct {
 	Ready      int            `json:"messages_ready"`
 	Unacked    int            `json:"messages_unacknowledged"`
 	Consumers  int            `json:"consumers"`
+
+	// DeadLettering are the messages of a quorum queue that are on their way to another one, at least once. They are counted
+	// in Messages.
+	DeadLettering int `json:"messages_dlx"`
 }
 
 // Queue returns a queue of this virtual host; ok is false when there is none.

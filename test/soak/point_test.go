@@ -232,14 +232,13 @@ func (w *bench) killed(role string, p *part) {
 	}
 }
 
-// awaitEmpty waits until nothing is left in any queue but the dead letters. What is ready is counted by the queues
-// themselves; what is unacked is known to the management API, and half a second later.
+// awaitEmpty waits until nothing is left in any queue but the dead letters.
 func (w *bench) awaitEmpty() {
 	w.t.Helper()
 	var since time.Time
-	var seen string
+	var full []remainder
 	testenv.Await(w.t, "all queues empty", func() bool {
-		if seen = strings.Join(left(w.t, w.rabbit, w.broker()), ", "); seen != "" {
+		if full = left(w.t, w.rabbit, w.broker()); len(full) > 0 {
 			since = time.Time{}
 			return false
 		}
@@ -247,7 +246,7 @@ func (w *bench) awaitEmpty() {
 			since = time.Now()
 		}
 		return time.Since(since) > settledAfter
-	}, func() string { return seen })
+	}, func() string { return fmt.Sprint(full) })
 }
 
 // starts says how often each attempt of a task was started: "0×2 1×1".

@@ -35,16 +35,21 @@ func (l *lab) settle() (results map[string]*protocol.Result) {
 		if now := fmt.Sprint(len(open), full); now != last {
 			last, moved = now, time.Now()
 		}
-		if time.Since(moved) > motionless {
-			l.t.Errorf("stuck for %v: %d tasks have not ended (%s …), and left in queues is %v", motionless, len(open),
-				strings.Join(open[:min(len(open), 5)], ", "), full)
-			for _, q := range full {
-				name, _, _ := strings.Cut(q, ":")
-				l.t.Logf("%s", l.site.node().API(http.MethodGet, "/api/queues/%2F/"+name, nil))
-			}
+		if time.Since(moved) <= motionless {
+			time.Sleep(200 * time.Millisecond) // it can only be asked
+			continue
+		}
+		if len(open) == 0 && onlyDeadLettering(full) {
+			// A copy of a task that has ended, which the broker has not got rid of since a node went.
+			l.t.Logf("left to the broker's dead-lettering, though every task has ended: %v", full)
 			return results
 		}
-		time.Sleep(200 * time.Millisecond) // it can only be asked
+		l.t.Errorf("stuck for %v: %d tasks have not ended (%s …), and left in queues is %v", motionless, len(open),
+			strings.Join(open[:min(len(open), 5)], ", "), full)
+		for _, q := range full {
+			l.t.Logf("%s", l.site.node().API(http.MethodGet, "/api/queues/%2F/"+q.queue, nil))
+		}
+		return results
 	}
 }
 
