@@ -135,7 +135,10 @@ func (s *crashSettler) Ack(tag uint64) error {
 	err := s.Settler.Ack(tag)
 	if p := c.crash.point; err == nil && p.Step == "ack" && p.When == "after" && matches(p.What, c.queue) {
 		<-c.ready
-		_ = c.Flush(context.Background()) // it has been written
+		// The broker has read it when it has answered what came behind it on the same channel. That it is written is not enough:
+		// the end of a process that had not read everything resets its connections.
+		_ = c.Flush(context.Background())
+		_ = c.Stop(context.Background())
 		c.crash.on("ack", "after", c.queue)
 	}
 	return err

@@ -119,7 +119,7 @@ func (c crossing) cross(w *bench) {
 		}
 	}
 	for i := range c.kills {
-		w.killed("worker", w.part(fmt.Sprintf("victim%d", i+1), func(p *part) { p.Kill, p.Args = &c.kills[i], []string{"-c", "2"} }))
+		w.killed("worker", w.part(fmt.Sprintf("victim%d", i+1), func(p *part) { p.Kill, p.Args = &c.kills[i], []string{"-c", "2", "-Q", queueA} }))
 	}
 	last := start(t, "worker", w.part("healthy", func(p *part) { p.Args = append([]string{"-c", "2"}, c.args...) }))
 	if err := last.awaitReady(); err != nil {
@@ -156,12 +156,13 @@ func sendLinked(w *bench, id string) {
 	}
 }
 
-// sendDirect puts a task with an ETA straight onto the work queue, as Celery does on classic queues.
+// sendDirect puts a task with an ETA straight onto the work queue, as Celery does on classic queues. It is due when the victim
+// has surely started: a worker keeps what is due within two seconds.
 func sendDirect(w *bench, id string) {
 	var m *broker.Message
 	w.app.Intercept(func(_ context.Context, sent *broker.Message) error { m = sent; return nil })
 	defer w.app.Intercept(nil)
-	if _, err := w.app.Send(w.t.Context(), "soak.quick", umbel.Args{1}, umbel.TaskID(id), umbel.Queue(queueA), umbel.Countdown(5*time.Second)); err != nil {
+	if _, err := w.app.Send(w.t.Context(), "soak.quick", umbel.Args{1}, umbel.TaskID(id), umbel.Queue(queueA), umbel.Countdown(15*time.Second)); err != nil {
 		w.t.Fatal(err)
 	}
 	m.NotBefore = time.Time{}
