@@ -73,7 +73,7 @@ func register(app *umbel.App, start func(*umbel.Request)) {
 			r := umbel.RequestFrom(ctx)
 			start(r)
 			return run(ctx, r)
-		}, append(options, umbel.AcksLate())...)
+		}, append(options, umbel.AcksLate(), umbel.RejectOnWorkerLost())...)
 	}
 	soon := umbel.Retry{Max: 5, Delay: time.Second}
 	task("quick", func(context.Context, *umbel.Request) (int, error) { return 1, nil })

@@ -68,7 +68,12 @@ func newLab(t *testing.T, s *site, seed uint64) *lab {
 		t.Cleanup(func() { m.process().remove(t) })
 	}
 	for i := range workers {
-		add("worker", fmt.Sprintf("w%d", i+1), i == 0, func(p *part) { p.Args = []string{"-c", "8"} })
+		add("worker", fmt.Sprintf("w%d", i+1), i == 0, func(p *part) {
+			p.Args = []string{"-c", "8"}
+			if i == 1 { // in processes of its own
+				p.Args = []string{"-c", "4", "-P", "process"}
+			}
+		})
 	}
 	for _, m := range l.members {
 		if err := m.process().awaitReady(); err != nil {

@@ -24,6 +24,7 @@ type step struct {
 // onOneBroker are the faults of a site with one broker.
 var onOneBroker = []chance{
 	{killWorker{}, 4, 8, false},
+	{killChild{}, 2, 4, false},
 	{stopWorker{}, 2, 4, false},
 	{killProducer{}, 1, 2, false},
 	{cutOne{}, 4, 8, false},
@@ -47,6 +48,7 @@ var onOneBroker = []chance{
 var onACluster = []chance{
 	{rollingRestart{}, 1, 2, true},
 	{killWorker{}, 3, 6, false},
+	{killChild{}, 1, 3, false},
 	{stopWorker{}, 1, 3, false},
 	{killProducer{}, 1, 2, false},
 	{cutOne{}, 3, 6, false},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/cli"
+	"github.com/umbel-go/umbel/worker"
 )
 
 // A role is what this binary does when it is run again: SOAK_ROLE names it, SOAK_SETUP is a part in JSON.
@@ -103,11 +104,13 @@ func workerRole(p *part) int {
 		p.ledger.starts(r.ID, r.Retries, p.Name, r.Redelivered)
 		crash.at("run", r.Name)
 	})
-	go p.told(func(line string) {
-		if line == "stats" {
-			p.say("stats %s", takeStats())
-		}
-	})
+	if !worker.InChild() {
+		go p.told(func(line string) {
+			if line == "stats" {
+				p.say("stats %s", takeStats())
+			}
+		})
+	}
 	std := cli.Std{In: strings.NewReader(""), Out: io.Discard, Err: &watchedLog{p: p}}
 	args := append([]string{"soak", "worker", "-n", p.Name + "@soak", "-l", "info"}, p.Args...)
 	code := cli.Run(context.Background(), app, args, std)
