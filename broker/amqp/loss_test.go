@@ -460,3 +460,42 @@ func TestTwoConnectionsWhateverTheLoad(t *testing.T) {
 		t.Errorf("%d connections under load, want 2", link.Accepted())
 	}
 }
+
+// A connection that is lost while it subscribes leaves its exclusive queue locked until the broker has noticed. Here somebody
+// else holds it meanwhile.
+func TestAQueueThatALostConnectionHoldsIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	r, link, url := linked(t)
+	mine := broker.Topology{Queues: []broker.Queue{{Name: "mine", Exclusive: true, AutoDelete: true}}}
+	holder := open(t, r.URL())
+	held, err := holder.Consume(t.Context(), broker.Subscription{Queue: "mine", NoAck: true, Declare: mine, Deliver: func(*broker.Delivery) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, url)
+	if c, err := b.Consume(t.Context(), broker.Subscription{Queue: "mine", NoAck: true, Declare: mine, Deliver: func(*broker.Delivery) {}}); err == nil {
+		t.Errorf("a queue of another's was taken: %v", c.Close(t.Context()))
+	}
+	n := link.Accepted()
+	link.CutAfterRequests(faultnet.Bytes(1))
+	done := make(chan error, 1)
+	go func() {
+		c, err := b.Consume(t.Context(), broker.Subscription{Queue: "mine", NoAck: true, Declare: mine, Deliver: func(*broker.Delivery) {}})
+		if err == nil {
+			err = c.Close(context.Background())
+		}
+		done <- err
+	}()
+	<-link.Accepts(n + 1)
+	select {
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(300 * time.Millisecond): // it has met the lock by now, or meets it later
+	}
+	if err := held.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
@@ -32,19 +33,36 @@ type subscribed struct {
 	wg      sync.WaitGroup
 }
 
-// firstChannel subscribes for the first time. A connection that is lost meanwhile is waited for as long as ctx allows.
+// firstChannel subscribes for the first time. A connection that is lost meanwhile is waited for as long as ctx allows; an
+// exclusive queue that the lost one had declared may still be held for it, and comes free.
 func (c *consumer) firstChannel(ctx context.Context, l *link) (*subscribed, error) {
+	wait := backoff{first: restoreFirst, most: restoreMost}
+	var lost time.Time
 	for {
 		s, err := l.session(ctx)
 		if err != nil {
 			return nil, err
 		}
 		sd, err := c.subscribe(ctx, s)
-		if err == nil || ctx.Err() != nil || !s.isGone() {
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return sd, err
+		case s.isGone():
+			lost = time.Now()
+			l.sessions.clear(s)
+		case !isLocked(err) || lost.IsZero() || time.Since(lost) > lockedMost || !pause(ctx, wait.next()):
 			return sd, err
 		}
-		l.sessions.clear(s)
 	}
+}
+
+// lockedMost is how long a broker may take to let go of what a lost connection held: two heartbeats and more.
+const lockedMost = 3 * time.Minute
+
+// isLocked reports that another connection holds an exclusive queue.
+func isLocked(err error) bool {
+	e := said(err)
+	return e != nil && e.Code == amqp091.ResourceLocked
 }
 
 // subscribe opens a channel, declares what the subscription asks for and starts the consumer, as long as ctx allows.
