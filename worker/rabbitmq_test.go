@@ -23,6 +23,9 @@ import (
 func rabbitApp(t *testing.T, url string, c umbel.Config) *umbel.App {
 	t.Helper()
 	c.BrokerURL, c.ResultBackend = []string{url}, "memory://"+strings.ReplaceAll(t.Name(), "/", "-")
+	if c.BrokerConnectionTimeout == 0 {
+		c.BrokerConnectionTimeout = 30 * time.Second // test machines are slow at times
+	}
 	app := umbel.New("test", umbel.WithConfig(c), umbel.WithLogger(slog.New(slog.DiscardHandler)))
 	t.Cleanup(func() { _ = app.Close() })
 	return app

@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience decides only how long a failing test takes.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) (addr string) {
