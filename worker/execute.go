@@ -184,13 +184,21 @@ func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	close(r.expelled)
 	r.endReports()
 	w.log.Error("hard time limit exceeded; "+what, append(details, "task", r.request.DisplayName(), "id", r.task.ID, "limit", limit)...)
-	exc := namedException("billiard.exceptions", "TimeLimitExceeded", limit.Seconds())
+	exc := namedException("billiard.exceptions", "TimeLimitExceeded", seconds(limit))
 	w.stats.failed.Add(1)
 	how := settleAck
 	if !r.known.policy.AcksOnTimeout {
 		how = settleRequeue
 	}
 	w.conclude(r, w.failureDocument(r, &exc, ""), how, failureOf(&exc, ""))
+}
+
+// seconds is a time as Python callers write it: whole seconds are a whole number.
+func seconds(d time.Duration) any {
+	if d%time.Second == 0 {
+		return int64(d / time.Second)
+	}
+	return d.Seconds()
 }
 
 func (w *Worker) storeStarted(r *run) {

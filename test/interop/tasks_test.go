@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,6 +112,17 @@ func registerTasks(app *umbel.App, redis *testenv.RedisServer) {
 		}
 		return umbel.RequestFrom(ctx).Retries, nil
 	}, umbel.Retry{Max: 5})
+	die := func(_ context.Context, how string) (string, error) {
+		switch how {
+		case "exit":
+			os.Exit(3)
+		case "kill":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
+		select {}
+	}
+	umbel.Register(app, "shared.die", die)
+	umbel.Register(app, "shared.die.late", die, umbel.AcksLate())
 	umbel.Register(app, "shared.survive", func(_ context.Context, text string) (string, error) {
 		if os.Getenv("INTEROP_HANG") != "" {
 			fmt.Fprintln(os.Stderr, "survive: started")

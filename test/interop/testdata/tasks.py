@@ -6,6 +6,7 @@ import datetime
 import decimal
 import json
 import os
+import signal
 import sys
 import time
 import uuid
@@ -145,6 +146,20 @@ def survive(text):
         say("survive: started")
         time.sleep(600)
     return "python saw " + text
+
+
+@app.task(name="shared.die")
+def die(how):
+    if how == "exit":
+        os._exit(3)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+@app.task(name="shared.die.late", acks_late=True)
+def die_late(how):
+    die(how)
 
 
 def say(text):
