@@ -292,6 +292,38 @@ type Config struct {
 	// false. Celery: control_queue_durable.
 	ControlQueueDurable bool `setting:"control_queue_durable"`
 
+	// TaskSendSentEvent makes clients tell of every task they send. Defaults to false. Celery: task_send_sent_event.
+	TaskSendSentEvent bool `setting:"task_send_sent_event"`
+
+	// EventExchange is the topic exchange of events. Defaults to "celeryev". Celery: event_exchange.
+	EventExchange string `setting:"event_exchange"`
+
+	// EventSerializer is the serializer of events. Defaults to "json". Celery: event_serializer.
+	EventSerializer string `setting:"event_serializer"`
+
+	// EventQueuePrefix begins the names of the queues of those who listen. Defaults to "celeryev".
+	// Celery: event_queue_prefix.
+	EventQueuePrefix string `setting:"event_queue_prefix"`
+
+	// EventQueueTTL is how long an event waits for a listener that is busy. Defaults to 5 s. Celery: event_queue_ttl.
+	EventQueueTTL time.Duration `setting:"event_queue_ttl"`
+
+	// EventQueueExpires is how long the queue of a listener that has gone remains. Defaults to 60 s.
+	// Celery: event_queue_expires.
+	EventQueueExpires time.Duration `setting:"event_queue_expires"`
+
+	// EventQueueExclusive gives a listener's queue to one connection. Where it does not, the queue is made durable, for
+	// RabbitMQ 4.3 takes no other. Defaults to true. Celery: event_queue_exclusive.
+	EventQueueExclusive *bool `setting:"event_queue_exclusive"`
+
+	// EventQueueDurable makes it survive a restart of the broker, and be shared. Defaults to false.
+	// Celery: event_queue_durable.
+	EventQueueDurable bool `setting:"event_queue_durable"`
+
+	// WorkerSendTaskEvents makes workers tell of their tasks and of themselves. Defaults to false.
+	// Celery: worker_send_task_events.
+	WorkerSendTaskEvents bool `setting:"worker_send_task_events"`
+
 	// WorkerConcurrency is how many tasks run at once: raise it for tasks that wait, lower it for tasks that compute.
 	// Defaults to the number of CPUs. Celery: worker_concurrency.
 	WorkerConcurrency int `setting:"worker_concurrency"`

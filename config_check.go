@@ -85,7 +85,7 @@ func (c Config) checkFormats(p *problems) {
 		p.add("%s: %q is not one of goroutine, solo, process", c.place("worker_pool"), c.WorkerPool)
 	}
 	for _, f := range []struct{ name, value string }{
-		{"task_serializer", c.TaskSerializer}, {"result_serializer", c.ResultSerializer},
+		{"task_serializer", c.TaskSerializer}, {"result_serializer", c.ResultSerializer}, {"event_serializer", c.EventSerializer},
 	} {
 		if f.value == "" {
 			continue

@@ -78,6 +78,13 @@ func (c Config) WithDefaults() Config {
 	c.BeatLease = cmp.Or(c.BeatLease, 10*time.Second)
 	c.BeatMaxLoopInterval = cmp.Or(c.BeatMaxLoopInterval, 300*time.Second)
 
+	c.EventExchange = cmp.Or(c.EventExchange, "celeryev")
+	c.EventSerializer = cmp.Or(c.EventSerializer, "json")
+	c.EventQueuePrefix = cmp.Or(c.EventQueuePrefix, "celeryev")
+	c.EventQueueTTL = cmp.Or(c.EventQueueTTL, 5*time.Second)
+	c.EventQueueExpires = cmp.Or(c.EventQueueExpires, time.Minute)
+	c.EventQueueExclusive = cmp.Or(c.EventQueueExclusive, new(true))
+
 	c.WorkerConcurrency = cmp.Or(c.WorkerConcurrency, runtime.GOMAXPROCS(0))
 	c.WorkerPrefetchMultiplier = cmp.Or(c.WorkerPrefetchMultiplier, 4)
 	c.WorkerPool = cmp.Or(c.WorkerPool, "goroutine")

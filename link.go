@@ -14,6 +14,7 @@ import (
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/internal/setting"
 )
 
@@ -26,6 +27,7 @@ type link struct {
 	log     *slog.Logger
 	broker  broker.Broker
 	replyTo string
+	sent    *event.Dispatcher // tells of what is sent; nil unless task_send_sent_event
 
 	declared sync.Map // *queue → *atomic.Bool: declared on this link, or being declared
 
@@ -76,6 +78,11 @@ func (a *App) open(ctx context.Context) (*link, error) {
 			return nil, errors.Join(err, b.Close())
 		}
 		l.replyTo = r.ReplyTo()
+	}
+	if p.config.TaskSendSentEvent {
+		l.sent = event.NewDispatcher(event.DispatcherConfig{Config: p.config.EventConfig(), Broker: b, Hostname: a.origin, Log: log})
+		l.sent.Enable()
+		go l.sent.Run()
 	}
 	a.link.Store(l)
 	return l, nil
@@ -208,6 +215,11 @@ func (l *link) publishBatch(ctx context.Context, batch []*broker.Message) []erro
 
 func (l *link) close() error {
 	var errs []error
+	if l.sent != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), sentWait)
+		defer cancel()
+		l.sent.Close(ctx)
+	}
 	if b := l.backend.Load(); b != nil {
 		errs = append(errs, (*b).Close())
 	}
@@ -258,6 +270,12 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		}
 	}
 	return bc, nil
+}
+
+// EventConfig is what the settings say about events.
+func (c *Config) EventConfig() event.Config {
+	return event.Config{Exchange: c.EventExchange, Serializer: c.EventSerializer, QueuePrefix: c.EventQueuePrefix, QueueTTL: c.EventQueueTTL,
+		QueueExpires: c.EventQueueExpires, QueueShared: !deref(c.EventQueueExclusive, true), QueueDurable: c.EventQueueDurable}
 }
 
 // BackendConfig is what the settings say about reaching the result store; ok is false when results are disabled.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/umbel-go/umbel/protocol"
 )
 
 // A Handler runs a task: the end of the chain that middleware wraps.
@@ -76,6 +78,7 @@ type Publication struct {
 	Body       []byte // serialized; not to be changed
 
 	ignored bool // its result is
+	task    *protocol.Task
 	queue   *queue
 }
 

@@ -57,6 +57,7 @@ type taskOptions struct {
 	rejectOnWorkerLost *bool
 	trackStarted       *bool
 	storeErrors        *bool
+	noEvents           bool
 	rateLimit          *Rate
 	retry              *Retry
 	expected           []error
@@ -257,6 +258,9 @@ func TrackStarted() TaskOption {
 func StoreErrors() TaskOption {
 	return taskOption(func(t *taskOptions) { yes := true; t.storeErrors = &yes })
 }
+
+// NoEvents keeps workers from telling of this task, whoever listens. Celery: send_events = False.
+func NoEvents() TaskOption { return taskOption(func(t *taskOptions) { t.noEvents = true }) }
 
 // RateLimit is how often the task may start on one worker: "10/s", "100/m", "1000/h", evenly spaced. N workers start N
 // times as many. Defaults to task_default_rate_limit. Celery: rate_limit.

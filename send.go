@@ -99,6 +99,7 @@ func (a *App) sendCall(ctx context.Context, c call) (*AsyncResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
+	o.link.tellSent(p.task, p.Queue, m)
 	return a.sent(ctx, p, c.quiet), nil
 }
 
@@ -214,7 +215,9 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		batch, index, pubs[i], going = append(batch, m), append(index, i), p, append(going, p)
 	}
 	for j, err := range o.sendBatch(ctx, batch, going) {
-		if err != nil {
+		if err == nil {
+			o.link.tellSent(going[j].task, going[j].Queue, batch[j])
+		} else {
 			errs[index[j]] = fmt.Errorf("send task %q: %w", calls[index[j]].name, err)
 		}
 	}
@@ -353,7 +356,7 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 		return nil, nil, err
 	}
 	p := &Publication{Name: t.Name, ID: t.ID, Exchange: rt.exchange, RoutingKey: rt.routingKey, Headers: env.Headers,
-		ETA: t.ETA, Body: env.Body, ignored: t.IgnoreResult != nil && *t.IgnoreResult}
+		ETA: t.ETA, Body: env.Body, task: t, ignored: t.IgnoreResult != nil && *t.IgnoreResult}
 	if rt.queue != nil {
 		p.Queue, p.queue = rt.queue.config.Name, rt.queue
 	}

@@ -164,6 +164,7 @@ type Policy struct {
 	TrackStarted       bool
 	IgnoreResult       bool
 	StoreErrors        bool
+	SendEvents         bool
 	RateLimit          Rate
 	TimeLimit          time.Duration
 	SoftTimeLimit      time.Duration
@@ -181,6 +182,7 @@ func (d *Definition) Policy(c *Config) Policy {
 		TrackStarted:       deref(o.trackStarted, c.TaskTrackStarted),
 		IgnoreResult:       deref(o.send.ignoreResult, c.TaskIgnoreResult),
 		StoreErrors:        deref(o.storeErrors, c.TaskStoreErrorsEvenIfIgnored),
+		SendEvents:         !o.noEvents,
 		RateLimit:          c.rateLimit(o.rateLimit),
 		TimeLimit:          deref(o.send.timeLimit, c.TaskTimeLimit),
 		SoftTimeLimit:      deref(o.send.softTimeLimit, c.TaskSoftTimeLimit),

@@ -14,8 +14,8 @@ const bannerTasks = 20
 
 // banner shows what the worker is about to do.
 func (p *program) banner(c *umbel.Config, node string, queues []string) {
-	version, _ := build()
-	fmt.Fprintf(p.Out, "\n  %s %s  %s\n\n", p.paint.green("❀"), p.paint.bold(node), p.paint.faint("umbel "+version))
+	v, _ := build()
+	fmt.Fprintf(p.Out, "\n  %s %s  %s\n\n", p.paint.green("❀"), p.paint.bold(node), p.paint.faint("umbel "+v))
 	line := func(what, text string) {
 		fmt.Fprintf(p.Out, "  %s  %s\n", p.paint.faint(fmt.Sprintf("%-11s", what)), text)
 	}

@@ -3,9 +3,10 @@ package cli
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/umbel-go/umbel/internal/version"
 )
 
 func (p *program) versionCommand() *cobra.Command {
@@ -17,11 +18,9 @@ func (p *program) versionCommand() *cobra.Command {
 	}
 }
 
-const modulePath = "github.com/umbel-go/umbel"
-
 func (p *program) printVersion(all bool) error {
-	version, revision := build()
-	line := "umbel " + version
+	v, revision := build()
+	line := "umbel " + v
 	if all {
 		if revision != "" {
 			line += " (" + revision + ")"
@@ -32,34 +31,8 @@ func (p *program) printVersion(all bool) error {
 	return err
 }
 
-// build says which version of Umbel is linked into this program, and which commit when it is Umbel's own.
-func build() (version, revision string) {
-	version = "(devel)"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return version, ""
-	}
-	if info.Main.Path != modulePath {
-		for _, d := range info.Deps {
-			if d.Path == modulePath {
-				version = d.Version
-			}
-		}
-		return version, ""
-	}
-	if info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))] + revision
-		case s.Key == "vcs.modified" && s.Value == "true":
-			revision += ", modified"
-		}
-	}
-	return version, revision
-}
+// build says which version of Umbel is linked into this program, and which commit.
+func build() (release, revision string) { return version.Get() }
 
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {

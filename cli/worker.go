@@ -26,6 +26,8 @@ type workerFlags struct {
 	empty           emptyFlags
 	detach          bool
 	beat            bool
+	heartbeat       string // seconds
+	heartless       bool
 }
 
 func (p *program) workerCommand() *cobra.Command {
@@ -67,11 +69,13 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "`NUMBER` of tasks after which a child process is replaced")
 	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "`KIB` of memory after which a child process is replaced")
 	f.settings.add(fl, "statedb", "S", "worker_state_db", "keep what was revoked in this `FILE` over restarts")
-	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "")
+	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "send events of tasks and heartbeats, for monitors")
+	fl.StringVar(&f.heartbeat, "heartbeat-interval", "", "")
+	fl.BoolVar(&f.heartless, "without-heartbeat", false, "")
 	f.settings.addSwitch(fl, "events", "", "worker_send_task_events", "")
 	f.settings.addSwitch(fl, "disable-prefetch", "", "worker_disable_prefetch", "")
 	fl.BoolVarP(&f.detach, "detach", "D", false, "")
-	for _, name := range []string{"discard", "task-events", "events", "disable-prefetch", "detach"} {
+	for _, name := range []string{"discard", "heartbeat-interval", "without-heartbeat", "events", "disable-prefetch", "detach"} {
 		_ = fl.MarkHidden(name)
 	}
 	f.empty.add(fl, emptyWorkerFlags)
@@ -100,6 +104,10 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		return err
 	}
 	c := given.WithDefaults()
+	beat, err := secondsFlag(cmd, "heartbeat-interval", f.heartbeat)
+	if err != nil {
+		return err
+	}
 	node, err := worker.Nodename(f.nodename)
 	if err != nil {
 		return misuse(cmd, "%w", err)
@@ -124,7 +132,8 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 			return &fault{code: exitConfig, err: fmt.Errorf("worker_state_db: %w", err)}
 		}
 	}
-	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, StateFile: stateFile, Log: log})
+	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, StateFile: stateFile, Log: log,
+		HeartbeatInterval: beat, WithoutHeartbeat: f.heartless})
 	if worker.InChild() {
 		return w.Run(cmd.Context()) // what follows is the parent's affair
 	}

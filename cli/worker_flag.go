@@ -2,7 +2,9 @@ package cli
 
 import (
 	"log/slog"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,8 +70,6 @@ type emptyFlag struct {
 var emptyWorkerFlags = []emptyFlag{
 	{"without-gossip", "", false, "there is no gossip between workers"},
 	{"without-mingle", "", false, "workers do not wait for each other at the start"},
-	{"without-heartbeat", "", false, "no event heartbeats are sent"},
-	{"heartbeat-interval", "", true, "no event heartbeats are sent yet"},
 	{"optimization", "O", true, "a task is given to a slot when one is free: that is -O fair"},
 	{"scheduler", "", true, "there is one scheduler; -s says where it keeps its schedule"},
 	{"include", "I", true, "tasks are compiled into the program"},
@@ -106,4 +106,19 @@ func (e *emptyFlags) warn(log *slog.Logger) {
 			log.Warn("option --"+f.name+" has no effect", "why", f.why)
 		}
 	}
+}
+
+// secondsFlag reads an option that is a number of seconds, as Celery has it, or a duration such as 500ms. 0 is not given.
+func secondsFlag(cmd *cobra.Command, name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if n, numeric := strconv.ParseFloat(text, 64); numeric == nil {
+		d, err = time.Duration(n*float64(time.Second)), nil
+	}
+	if err != nil || d <= 0 || d > 365*24*time.Hour {
+		return 0, misuse(cmd, "--%s %s: want a number of seconds, such as 2", name, text)
+	}
+	return d, nil
 }

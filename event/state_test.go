@@ -49,7 +49,7 @@ func randomEvents(rnd *rand.Rand, n int) []*protocol.Event {
 	text := func(s string) string { return fmt.Sprintf("%s-%d", s, rnd.IntN(100)) }
 	for i := range n {
 		id, worker := fmt.Sprintf("task-%d", rnd.IntN(8)), fmt.Sprintf("w%d@host", rnd.IntN(3))
-		e := &protocol.Event{Hostname: worker, PID: 10 + rnd.IntN(3), Clock: int64(i + 1), Timestamp: start + float64(i*rnd.IntN(3))}
+		e := &protocol.Event{Hostname: worker, PID: 10 + rnd.IntN(3), Clock: int64(i + 1), Timestamp: start + float64(i)}
 		switch rnd.IntN(13) {
 		case 0:
 			e.Hostname = "gen1@host"
@@ -174,6 +174,20 @@ func workerFields(w *event.Worker, now time.Time) map[string]any {
 		m["active"], m["processed"], m["loadavg"] = float64(w.Active), float64(w.Processed), []any{w.LoadAvg[0], w.LoadAvg[1], w.LoadAvg[2]}
 	}
 	return m
+}
+
+func TestARetryThatWasOvertakenChangesNothing(t *testing.T) {
+	s := event.NewState(event.StateConfig{})
+	tell := func(at float64, body protocol.EventBody) {
+		s.Apply(&protocol.Event{Hostname: "w@h", Timestamp: at, Body: body}, time.Now())
+	}
+	tell(1, &protocol.TaskStarted{UUID: "t"})
+	tell(3, &protocol.TaskStarted{UUID: "t"})
+	tell(4, &protocol.TaskSucceeded{UUID: "t", Result: "1"})
+	tell(2, &protocol.TaskRetried{UUID: "t", Exception: "Later()"})
+	if k, _ := s.Task("t"); k.State != protocol.Success || k.Exception != "Later()" || k.Retried.IsZero() {
+		t.Errorf("it is %+v", k)
+	}
 }
 
 func TestAWorkerThatIsSilentIsDead(t *testing.T) {

@@ -59,11 +59,13 @@ func precedence(s protocol.State) int {
 	return 2 // of the user's own
 }
 
-// Apply folds one event into the task, with texts cut to most bytes. The sender is left to the caller. An event that is older in the order of states adds what it knows and changes nothing
-// else: it was overtaken. An attempt after a retry begins anew.
+// Apply folds one event into the task, with texts cut to most bytes. The sender is left to the caller. An event that is older in
+// the order of states adds what it knows and changes nothing else: it was overtaken. A retry begins the order anew, unless the
+// next attempt was heard of before it: then it is older, too, which Celery does not see.
 func (t *Task) Apply(e *protocol.Event, most int) {
 	state, at := t.happened(e)
-	older := state != protocol.Retry && t.State != protocol.Retry && precedence(state) > precedence(t.State)
+	older := state != protocol.Retry && t.State != protocol.Retry && precedence(state) > precedence(t.State) ||
+		state == protocol.Retry && e.Time().Before(t.Timestamp)
 	if !older {
 		t.State, t.Timestamp, t.Clock = state, e.Time(), e.Clock
 	}

@@ -61,6 +61,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	if w.expired(r) {
 		return
 	}
+	w.tellReceived(r)
 	if w.mustWait(r) {
 		w.hold(r, +1)
 		w.delay.add(r)

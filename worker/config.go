@@ -48,6 +48,13 @@ type Config struct {
 	// Celery: --statedb.
 	StateFile string
 
+	// HeartbeatInterval is how often the worker tells that it is alive while events are on. Defaults to 2 s.
+	// Celery: --heartbeat-interval.
+	HeartbeatInterval time.Duration
+
+	// WithoutHeartbeat leaves out events of the worker itself. Celery: --without-heartbeat.
+	WithoutHeartbeat bool
+
 	// ColdGrace is how long a cold shutdown waits for tasks whose context was cancelled. Defaults to 10 s.
 	ColdGrace time.Duration
 
@@ -108,6 +115,12 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 		if r.prefetch > maxPrefetch {
 			r.prefetch = 0 // what AMQP cannot count is no limit, as in Celery
 		}
+	}
+	if r.HeartbeatInterval == 0 {
+		r.HeartbeatInterval = 2 * time.Second
+	}
+	if r.HeartbeatInterval < 0 {
+		errs = append(errs, fmt.Errorf("heartbeat interval is %v: want more than 0; WithoutHeartbeat switches it off", r.HeartbeatInterval))
 	}
 	if r.ColdGrace == 0 {
 		r.ColdGrace = 10 * time.Second

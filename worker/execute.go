@@ -64,6 +64,7 @@ func (w *Worker) execute(r *run) {
 		w.storeStarted(r)
 	}
 	w.stats.started.Add(1)
+	w.tellStarted(r)
 	w.stats.active.Add(1)
 	ended := false
 	defer func() {

@@ -72,12 +72,12 @@ func (w *Worker) succeed(r *run, o *umbel.Outcome) {
 	if w.results != nil && !r.ignored() {
 		doc = r.request.Document(umbel.Success, value, w.settings.ResultExtended)
 	}
-	w.conclude(r, doc, settleAck, conclusion{state: umbel.Success, value: value})
+	w.conclude(r, doc, settleAck, conclusion{state: umbel.Success, value: value, runtime: o.Runtime})
 }
 
 // wantsValue reports whether anybody wants to know what a run returns.
 func (w *Worker) wantsValue(r *run) bool {
-	return (w.results != nil && !r.ignored()) || w.leads(r) || w.log.Enabled(w.base, slog.LevelInfo)
+	return (w.results != nil && !r.ignored()) || w.leads(r) || w.telling(r) || w.log.Enabled(w.base, slog.LevelInfo)
 }
 
 // encode turns a return value into what the result store will hold.
@@ -146,6 +146,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		w.settleRun(r, settleRequeue) // the worker has to leave: this attempt counts for nothing
 		return
 	}
+	w.tellRetried(r, o) // before another worker can tell of the next attempt
 	err := w.publishAttempt(r, body, o)
 	if err != nil {
 		err = fmt.Errorf("publish the next attempt: %w", err)
@@ -154,7 +155,9 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		if errors.As(err, &refused) && !errors.Is(err, broker.ErrNotSent) {
 			// The same message will be refused again, and running the task again at once would go on without end.
 			w.stats.failed.Add(1)
-			w.finisher.end(r, w.failureDocument(r, umbel.NewException(err), o.Traceback), settleReject)
+			exc := umbel.NewException(err)
+			w.concluded(r, failureOf(exc, o.Traceback))
+			w.finisher.end(r, w.failureDocument(r, exc, o.Traceback), settleReject)
 			return
 		}
 		if !r.acked {
@@ -240,6 +243,9 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 			w.conclude(r, w.failureDocument(r, exc, ""), settleNothing, failureOf(exc, ""))
 			return
 		}
+		if w.telling(r) {
+			r.outcome = &protocol.TaskRejected{UUID: r.task.ID, Requeue: true}
+		}
 		w.finisher.end(r, nil, settleNothing)
 	}
 }
@@ -256,5 +262,10 @@ func (w *Worker) republish(r *run, body *protocol.Body, change func(*protocol.Ta
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.base), publishWait)
 	defer cancel()
-	return w.app.Publish(ctx, &broker.Message{Envelope: *env, RoutingKey: r.delivery.Queue, NotBefore: t.ETA})
+	m := &broker.Message{Envelope: *env, RoutingKey: r.delivery.Queue, NotBefore: t.ETA}
+	if err := w.app.Publish(ctx, m); err != nil {
+		return err
+	}
+	w.app.NotifySent(&t, r.delivery.Queue, m)
+	return nil
 }

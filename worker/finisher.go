@@ -254,6 +254,9 @@ func (f *finisher) replace(e *ending, err error) bool {
 	exc := namedException("kombu.exceptions", "EncodeError", "the result could not be stored: "+err.Error())
 	out.Result = exc.Value()
 	e.document, e.replaced = &out, true
+	if e.run != nil && out.Status == umbel.Failure {
+		f.worker.concluded(e.run, failureOf(&exc, ""))
+	}
 	return true
 }
 

@@ -71,6 +71,7 @@ func (f *inflight) end(r *run, remember func(bearer *run)) (bearer *run) {
 // settleRun settles a run's delivery, or that of the copy that joined it. What cannot be acked, or may not have been, is
 // remembered: the broker hands it out again.
 func (w *Worker) settleRun(r *run, how settlement) {
+	defer w.tellEnd(r, how)
 	if r.acked {
 		return
 	}

@@ -119,9 +119,7 @@ func (p *panel) close(ctx context.Context) {
 }
 
 func (p *panel) handle(ctx context.Context, r *control.Request) (any, error) {
-	if p.worker.clock != nil {
-		p.worker.clock.Forward()
-	}
+	p.worker.clock.Forward()
 	c, ok := commands[r.Method]
 	if !ok {
 		if f := p.own[r.Method]; f != nil {

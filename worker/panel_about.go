@@ -20,20 +20,8 @@ import (
 
 func (p *panel) ping(context.Context, arguments) (any, error) { return control.Done("pong"), nil }
 
-// eventClock is the clock of this worker's events. The event dispatcher's is one.
-type eventClock interface {
-	Value() int64
-	Forward() int64
-	Adjust(received int64) int64
-}
-
-// clockNow is the clock that events are ordered by; 0 while this worker sends none.
-func (p *panel) clockNow() int64 {
-	if c := p.worker.clock; c != nil {
-		return c.Value()
-	}
-	return 0
-}
+// clockNow is the clock that events are ordered by.
+func (p *panel) clockNow() int64 { return p.worker.clock.Value() }
 
 func (p *panel) clock(context.Context, arguments) (any, error) {
 	return object("clock", p.clockNow()), nil

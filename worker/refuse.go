@@ -55,6 +55,7 @@ func (w *Worker) refuseUnknown(d *broker.Delivery, t *protocol.Task) {
 	_, err := w.app.Lookup(t.Name)
 	w.log.Error("received unregistered task; it is rejected", "task", t.Name, "id", t.ID, "queue", d.Queue, "error", err)
 	exc := namedException("celery.exceptions", "NotRegistered", t.Name)
+	w.tellUnknown(t, &exc)
 	doc := refusalDocument(d, t.ID, &exc)
 	if t.IgnoreResult != nil && *t.IgnoreResult {
 		doc = nil

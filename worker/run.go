@@ -34,15 +34,16 @@ type run struct {
 	early   bool                    // acked before it ran
 	stop    context.CancelCauseFunc // of its context, while it runs
 
-	slot      *slot           // that runs it
-	seat      seat            // where it runs
-	reports   sync.RWMutex    // held for reading while the handler reports a state
-	life      context.Context // of a handler with a hard time limit: over when that has ended it; else nil
-	ended     atomic.Bool     // the outcome has been taken; a later one is dropped
-	expelled  chan struct{}   // made with a hard limit; closed when the task has been ended by it
-	acked     bool            // settled early
-	successor *run            // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
-	attached  []*run          // further messages of the same attempt, settled with this one; guarded by inflight.mu
+	slot      *slot              // that runs it
+	seat      seat               // where it runs
+	reports   sync.RWMutex       // held for reading while the handler reports a state
+	life      context.Context    // of a handler with a hard time limit: over when that has ended it; else nil
+	ended     atomic.Bool        // the outcome has been taken; a later one is dropped
+	expelled  chan struct{}      // made with a hard limit; closed when the task has been ended by it
+	acked     bool               // settled early
+	outcome   protocol.EventBody // to be told when it is settled; nil: nothing to tell, or nobody wants to know
+	successor *run               // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
+	attached  []*run             // further messages of the same attempt, settled with this one; guarded by inflight.mu
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.

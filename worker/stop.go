@@ -130,6 +130,7 @@ func (w *Worker) shutdown() error {
 			w.log.Warn("cannot close consumer", "queue", c.queue.Name, "error", err)
 		}
 	}
+	w.endEvents()
 	w.log.Info("worker: stopped", "node", w.node, "done", w.stats.succeeded.Load()+w.stats.failed.Load())
 	return errors.Join(errs...)
 }

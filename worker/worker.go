@@ -12,6 +12,7 @@ import (
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/backend"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/internal/procpool"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -36,8 +37,9 @@ type Worker struct {
 	waiting waiting
 	revoked *revoked
 	panel   *panel
-	events  eventSwitch // nil: this worker sends no events
-	clock   eventClock  // of the events; nil likewise
+	events  *event.Dispatcher // from Run on; off until wanted
+	heart   *heart
+	clock   event.Clock // of events
 	started time.Time
 	grown   atomic.Int64 // prefetch on top of what it was at the start
 
@@ -119,6 +121,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.pool.scaler = w.autoscaler
 		go w.autoscaler.run()
 	}
+	w.startEvents()
 	w.delay = newDelay(w.due)
 	w.postponer = newPostponer(w)
 	w.finisher = newFinisher(w)

@@ -27,12 +27,15 @@ type conclusion struct {
 	value     codec.Value // of a success
 	exception *protocol.Exception
 	traceback string
+	runtime   time.Duration // of a success
+	reason    string        // of a revocation
 }
 
 // conclude ends a run for good: document, what follows, settlement. It may wait; the caller is a slot, or a goroutine of
 // the worker's own.
 func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclusion) {
 	how = w.bury(r, how, c)
+	w.concluded(r, c)
 	body, err := r.task.DecodeBody(w.decode)
 	if err != nil || !umbel.Follows(&body.Embed) {
 		w.finisher.end(r, doc, how)
@@ -46,6 +49,7 @@ func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclu
 	if stored != doc && c.exception == nil { // the store would never take its value
 		if exc, err := protocol.DecodeException(stored.Result); err == nil {
 			c, how = failureOf(exc, ""), w.failureSettlement(r)
+			w.concluded(r, c)
 		}
 	}
 	value := c.value
@@ -70,6 +74,7 @@ func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclu
 // concludeAside is conclude for goroutines that must not wait.
 func (w *Worker) concludeAside(r *run, doc *protocol.Result, how settlement, c conclusion) {
 	if !w.leads(r) {
+		w.concluded(r, c)
 		w.finisher.end(r, doc, how)
 		return
 	}
@@ -173,7 +178,7 @@ func failureOf(exc *protocol.Exception, traceback string) conclusion {
 // revokedFor is the conclusion of a revocation.
 func revokedFor(reason string) conclusion {
 	exc := namedException("celery.exceptions", "TaskRevokedError", reason)
-	return conclusion{state: umbel.Revoked, exception: &exc}
+	return conclusion{state: umbel.Revoked, exception: &exc, reason: reason}
 }
 
 // refuseRun ends a task that is known by its message only, with all that would have followed it.

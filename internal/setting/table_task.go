@@ -69,7 +69,7 @@ var taskTable = []Setting{
 	{Name: "task_remote_tracebacks", Old: "CELERY_REMOTE_TRACEBACKS", Type: Bool, Celery: "False", Class: Accepted,
 		Doc: "Rebuild Python tracebacks at the caller.",
 		Why: "a Go error has no Python traceback to rebuild; its text is kept in the result"},
-	{Name: "task_send_sent_event", Old: "CELERY_SEND_TASK_SENT_EVENT", Type: Bool, Celery: "False", Class: Later,
+	{Name: "task_send_sent_event", Old: "CELERY_SEND_TASK_SENT_EVENT", Type: Bool, Celery: "False",
 		Doc: "Publish a task-sent event for every task that is sent."},
 	{Name: "task_soft_time_limit", Old: "CELERYD_TASK_SOFT_TIME_LIMIT", Type: Seconds, Celery: "None",
 		Doc: "Soft time limit of tasks without one, seconds."},
