@@ -18,6 +18,7 @@ import (
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
 	"github.com/umbel-go/umbel/monitor/fleet"
+	"github.com/umbel-go/umbel/monitor/flower"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
 	"github.com/umbel-go/umbel/monitor/web"
@@ -202,7 +203,8 @@ func (m *Monitor) handler(face *api.API) http.Handler {
 	})
 	mux.Handle("POST /api/v1/login", face.Login())
 	mux.Handle("POST /api/v1/logout", face.Logout())
-	mux.Handle("/api/", m.guard.Wrap(face, api.Deny))
+	mux.Handle("/api/v1/", m.guard.Wrap(face, api.Deny))
+	mux.Handle("/api/", m.guard.Wrap(flower.New(face), api.Deny))
 	mux.Handle("/", pages) // no data in them: whoever may read it is found out when they ask for it
 	var h http.Handler = mux
 	if p := m.config.Prefix; p != "" {

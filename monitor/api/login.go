@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -50,4 +51,22 @@ func (a *API) note(r *http.Request, act history.Act) error {
 		a.Log.Error("cannot write the audit log", "action", act.Action, "who", act.Who, "error", err)
 	}
 	return err
+}
+
+// Note adds a line to the audit log about an action of another face of the monitor.
+func (a *API) Note(r *http.Request, act history.Act, err error) {
+	act.Outcome = "done"
+	if err != nil {
+		act.Outcome = "failed: " + err.Error()
+	}
+	_ = a.note(r, act) // what fails is in the log
+}
+
+// Refusal is what a worker said against a command; ok is false for other errors.
+func Refusal(err error) (text string, ok bool) {
+	var no *refusal
+	if errors.As(err, &no) {
+		return no.text, true
+	}
+	return "", false
 }
