@@ -100,9 +100,10 @@ type recent struct {
 
 const recentMost = 4096 // with an unlimited prefetch
 
-// recentAge is how long an ack may be on its way. What was acked earlier has arrived, and a message with the same id that
-// comes again then is another one, which must run: two sends may share an id.
-const recentAge = 2 * time.Second
+// recentAge is how long an ack may be on its way: a broker that is short of time reads late, and drops what it has not read
+// when the connection breaks. What was acked earlier has arrived, and the same message that comes again then was sent again
+// and must run.
+const recentAge = 30 * time.Second
 
 func (r *recent) add(t finishedTask) {
 	t.at, t.maybe = time.Now(), true
