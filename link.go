@@ -1,6 +1,7 @@
 package umbel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -277,6 +278,9 @@ func (c *Config) EventConfig() event.Config {
 	return event.Config{Exchange: c.EventExchange, Serializer: c.EventSerializer, QueuePrefix: c.EventQueuePrefix, QueueTTL: c.EventQueueTTL,
 		QueueExpires: c.EventQueueExpires, QueueShared: !deref(c.EventQueueExclusive, true), QueueDurable: c.EventQueueDurable}
 }
+
+// PidboxExchange is the exchange of remote control that every worker listens to.
+func (c *Config) PidboxExchange() string { return cmp.Or(c.ControlExchange, "celery") + ".pidbox" }
 
 // BackendConfig is what the settings say about reaching the result store; ok is false when results are disabled.
 func (c *Config) BackendConfig() (bc backend.Config, ok bool, err error) {

@@ -33,6 +33,10 @@ type ReceiverConfig struct {
 	// does not return, events wait at the broker, and expire there after QueueTTL. Required.
 	Handle func(events []*protocol.Event, received time.Time)
 
+	// Wake is the exchange of remote control on which workers are asked to tell of themselves, such as "celery.pidbox"; "" asks
+	// nobody. Celery does so whenever it begins to listen.
+	Wake string
+
 	// Notify, when set, is told when events are missed because the connection is lost, and when they come again.
 	Notify func(broker.ConsumerState, error)
 }
@@ -71,7 +75,30 @@ func Receive(ctx context.Context, b broker.Broker, c ReceiverConfig) (*Receiver,
 			Bindings: []broker.Binding{{Source: c.Exchange, Queue: r.queue, RoutingKey: c.RoutingKey}},
 		},
 	})
+	if err == nil && c.Wake != "" {
+		if err := r.wake(ctx, b); err != nil {
+			c.Log.Warn("cannot ask workers to tell of themselves", "error", err)
+		}
+	}
 	return r, err
+}
+
+// wakeExpires is how long the question is worth an answer.
+const wakeExpires = 10 * time.Second
+
+// wake asks every worker for a heartbeat, without reply. That nobody is there is no error.
+func (r *Receiver) wake(ctx context.Context, b broker.Broker) error {
+	m := &broker.Message{Exchange: r.config.Wake, Envelope: protocol.Envelope{
+		Properties: protocol.Properties{ContentType: "application/json", ContentEncoding: "utf-8", DeliveryMode: protocol.Persistent, HasPriority: true},
+		Headers:    protocol.Table{"clock": r.config.Clock.Forward(), "expires": protocol.UnixSeconds(time.Now().Add(wakeExpires))},
+		Body:       []byte(`{"method": "heartbeat", "arguments": {}, "destination": null, "pattern": null, "matcher": null}`),
+	}}
+	err := b.Publish(ctx, m)
+	var refused *broker.RefusedError
+	if errors.As(err, &refused) && (refused.Reason == broker.Unroutable || refused.Reason == broker.NoExchange) {
+		return nil
+	}
+	return err
 }
 
 // Queue is the name of the receiver's queue.

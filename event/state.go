@@ -102,6 +102,7 @@ func (s *State) applyTask(id string, e *protocol.Event, received time.Time) {
 	}
 	before := t.size()
 	t.Apply(e, s.config.MaxText)
+	t.LastHeard = received
 	s.bytes += t.size() - before
 	for s.byTask.Len() > s.config.MaxTasks || s.bytes > s.config.MaxBytes && s.byTask.Len() > 1 {
 		s.forget()

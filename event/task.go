@@ -26,6 +26,7 @@ type Task struct {
 	Runtime               float64 // seconds
 	Clock                 int64   // of the latest event
 	Timestamp             time.Time
+	LastHeard             time.Time // of the latest event, by the listener's clock; kept by a State
 	Terminated, Expired   bool
 	Signum                string // number of the signal that ended it; "" for none
 	Requeue               bool
