@@ -154,15 +154,17 @@ func processApp(broker, results string, c umbel.Config) *umbel.App {
 // hold keeps tasks past their hard limit, until the goroutines among them may end.
 var hold = make(chan struct{})
 
+// hoard is what runOutOfMemory has been given.
+var hoard [][]byte
+
 // runOutOfMemory asks for more than the process may have, which ends a Go program.
 func runOutOfMemory() {
 	var now syscall.Rlimit
 	_ = syscall.Getrlimit(syscall.RLIMIT_AS, &now)
 	now.Cur = 1 << 28
 	_ = syscall.Setrlimit(syscall.RLIMIT_AS, &now)
-	var held [][]byte
 	for {
-		held = append(held, make([]byte, 16<<20))
+		hoard = append(hoard, make([]byte, 16<<20))
 	}
 }
 
