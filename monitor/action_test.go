@@ -24,6 +24,7 @@ func (r *rig) employ(name string) {
 		<-ctx.Done()
 		return 0, context.Cause(ctx)
 	})
+	umbel.Register(app, "shop.add", func(_ context.Context, in struct{ A, B int }) (int, error) { return in.A + in.B, nil })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- worker.New(app, worker.Config{Nodename: name}).Run(ctx) }()
@@ -119,6 +120,34 @@ func TestActionsReachWorkersAndAreWrittenDown(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("%+v", log)
+	}
+}
+
+// A worker that was started without -E is asked for events, and its tasks are seen.
+func TestTasksOfARealWorkerAreSeen(t *testing.T) {
+	t.Parallel()
+	r := start(t, monitor.Config{Access: access.Config{Users: users}})
+	r.employ("w9@shop")
+	ann := as("ann", "ann's password")
+	var page struct{ Tasks []shownTask }
+	defer func() {
+		if t.Failed() {
+			for _, path := range []string{"/api/v1/tasks?limit=3", "/api/v1/workers", "/api/v1/overview"} {
+				t.Logf("%s: %s", path, r.send("GET", path, nil, ann).body)
+			}
+		}
+	}()
+	r.await("a task is seen from start to end", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if _, err := r.app.Send(ctx, "shop.add", struct{ A, B int }{1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		r.send("GET", "/api/v1/tasks?state=SUCCESS&name=shop.add", nil, ann).into(t, &page)
+		return len(page.Tasks) > 0
+	})
+	if p := page.Tasks[0]; p.Worker != "w9@shop" || p.Result != "3" {
+		t.Errorf("%+v", p)
 	}
 }
 

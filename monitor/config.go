@@ -33,7 +33,7 @@ type Config struct {
 	// Mask hides secrets before anything is kept.
 	Mask mask.Config
 
-	// Events is where workers send events.
+	// Events is where workers send events. Defaults to what the app's settings say.
 	Events event.Config
 
 	// ManagementURL is RabbitMQ's management API, with user and password. Defaults to none. Flower: broker_api.

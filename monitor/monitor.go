@@ -41,7 +41,9 @@ type Monitor struct {
 	guard  *access.Guard
 	mask   *mask.Mask
 	ready  chan struct{}
-	addr   string // set before ready is closed
+
+	newcomer chan struct{} // a worker has said that it is there; holds one
+	addr     string        // set before ready is closed
 }
 
 // New checks the settings; nothing is opened before Run.
@@ -58,7 +60,7 @@ func New(app *umbel.App, c Config) (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Monitor{app: app, config: c, guard: guard, mask: m, ready: make(chan struct{})}, nil
+	return &Monitor{app: app, config: c, guard: guard, mask: m, ready: make(chan struct{}), newcomer: make(chan struct{}, 1)}, nil
 }
 
 // Ready is closed once pages are served; Addr then says where.
@@ -75,6 +77,18 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	b, err := m.app.Broker(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := m.app.Config()
+	if err != nil {
+		return err
+	}
+	events := m.config.Events
+	if events == (event.Config{}) {
+		events = settings.EventConfig()
+	}
+	accept, err := m.app.Accept()
 	if err != nil {
 		return err
 	}
@@ -101,8 +115,9 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	g, run := errgroup.WithContext(ctx)
 	recorded := make(chan error, 1)
 	go func() { recorded <- recorder.Run(writing) }()
-	receiver, err := event.Receive(ctx, b, event.ReceiverConfig{Config: m.config.Events, Log: m.config.Log, Notify: watched.Link,
+	receiver, err := event.Receive(ctx, b, event.ReceiverConfig{Config: events, Accept: accept, Log: m.config.Log, Notify: watched.Link,
 		Handle: func(events []*protocol.Event, at time.Time) {
+			m.welcome(events)
 			watched.Apply(events, at)
 			recorder.Record(run, events, at)
 		}})
@@ -137,22 +152,41 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	return errors.Join(err, <-recorded)
 }
 
-// askEvery is how often workers are asked to send events: those that start later hear of it within so long.
-const askEvery = time.Minute
+const (
+	// askEvery is how often workers are asked to send events, and askNew how long after one has said that it is there: it says so
+	// a little before it can be asked.
+	askEvery = 10 * time.Second
+	askNew   = 2 * time.Second
+)
+
+// welcome notes that a worker has come.
+func (m *Monitor) welcome(events []*protocol.Event) {
+	for _, e := range events {
+		if e.Type() == protocol.TypeWorkerOnline {
+			select {
+			case m.newcomer <- struct{}{}:
+			default: // somebody else has come, and they are asked together
+			}
+		}
+	}
+}
 
 // askForEvents makes workers send events that were started without -E.
 func (m *Monitor) askForEvents(ctx context.Context) error {
 	if m.config.QuietWorkers {
 		return nil
 	}
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
+	wait := time.NewTimer(0)
+	defer wait.Stop()
 	for {
-		if err := m.app.Control().Cast(ctx, "enable_events", nil); err != nil && ctx.Err() == nil {
-			m.config.Log.Warn("cannot ask workers to send events", "error", err)
-		}
 		select {
-		case <-tick.C:
+		case <-wait.C:
+			if err := m.app.Control().Cast(ctx, "enable_events", nil); err != nil && ctx.Err() == nil {
+				m.config.Log.Warn("cannot ask workers to send events", "error", err)
+			}
+			wait.Reset(askEvery)
+		case <-m.newcomer:
+			wait.Reset(askNew)
 		case <-ctx.Done():
 			return nil
 		}
