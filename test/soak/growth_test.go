@@ -8,7 +8,7 @@ import (
 const (
 	// moreGoroutines is what a worker may have at the end and not at the beginning: a parking queue for each of its two queues
 	// is opened at first need, with six goroutines each. One goroutine for each lost connection would be more.
-	moreGoroutines = 16
+	moreGoroutines = 20
 
 	// moreHeap is what a worker remembers of tasks that may come again: it is bounded, and small.
 	moreHeap = 12 << 20
