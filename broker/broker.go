@@ -78,6 +78,10 @@ type Traits struct {
 	MaxPriority int  // highest message priority the driver can order by; 0: none. RabbitMQ needs the queue's x-max-priority too
 	Redelivery  bool // Delivery.Redelivered and Deliveries are reliable counts
 	VirtualTime bool // waits only on package time, so it runs inside testing/synctest
+
+	// AckTimeout: the broker ends a consumer whose delivery stays unsettled for longer than it allows, whatever the reason,
+	// and hands out again what that consumer held. It says how long it allows only then: an *AckTimeoutError.
+	AckTimeout bool
 }
 
 // A Subscription says what to consume and who takes it.
@@ -118,9 +122,13 @@ const (
 	ConsumerFailed                            // cannot be restored (queue deleted and not ours to declare, no permission): given up
 )
 
+// Paused, as the prefetch of SetPrefetch, stops deliveries while the consumer stays.
+const Paused = -1
+
 // A Consumer is a running subscription.
 type Consumer interface {
-	// SetPrefetch changes the limit while running. Deliveries already handed out stay.
+	// SetPrefetch changes the limit while running; Paused hands out nothing until it is changed again. Deliveries already
+	// handed out stay.
 	SetPrefetch(ctx context.Context, n int) error
 
 	// Stop ends deliveries: when it returns, Deliver is not called again. Unsettled deliveries stay ours and may still

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // What became of a message that was not confirmed. Every error of Publish is exactly one of these three.
@@ -75,6 +76,15 @@ func (e *DriftError) Error() string {
 	return fmt.Sprintf("%s %q exists with other arguments than declared (%s): change the setting to what exists, or delete or rename the %s",
 		e.Kind, e.Name, e.Detail, e.Kind)
 }
+
+// An AckTimeoutError is why a consumer was lost whose delivery stayed unsettled for longer than the broker allows.
+type AckTimeoutError struct {
+	Limit time.Duration // what the broker allows; 0 where it does not say
+	Err   error         // the broker's words
+}
+
+func (e *AckTimeoutError) Error() string { return e.Err.Error() }
+func (e *AckTimeoutError) Unwrap() error { return e.Err }
 
 // An OpenError says that no broker of the list could be reached, and for each URL why.
 type OpenError struct {

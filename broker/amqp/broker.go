@@ -128,7 +128,8 @@ func (b *Broker) firstConsuming(ctx context.Context) (*session, error) {
 
 // Traits implements broker.Broker.
 func (b *Broker) Traits() broker.Traits {
-	return broker.Traits{Durable: true, Remote: true, Delay: true, DelayStep: delayStep, MaxPriority: 255, Redelivery: true}
+	return broker.Traits{Durable: true, Remote: true, Delay: true, DelayStep: delayStep, MaxPriority: 255, Redelivery: true,
+		AckTimeout: true}
 }
 
 // Done implements broker.Broker.

@@ -152,7 +152,7 @@ func (c *consumer) watch(sd *subscribed) error {
 			}
 		case e, ok := <-closes:
 			if ok && e != nil {
-				return plain(e)
+				return ackTimeout(plain(e))
 			}
 			return errClosedHere
 		case <-c.ctx.Done():
@@ -200,7 +200,7 @@ func (c *consumer) ask(ctx context.Context, f func(*subscribed) error) error {
 // on the same channel and the old one cancelled; what the old one has handed out stays valid, and does not count
 // against the new window.
 func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
-	if err := checkPrefetch(n); err != nil {
+	if err := checkPrefetch(n); err != nil && n != broker.Paused {
 		return fmt.Errorf("queue %q: %w", c.sub.Queue, err)
 	}
 	if c.sub.NoAck || c.prefetch.Load() == int64(n) {

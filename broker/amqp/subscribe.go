@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/umbel-go/umbel/broker"
 )
 
 const (
@@ -125,9 +127,14 @@ func (c *consumer) subscribeNow(s *session) (*subscribed, error) {
 	return sd, nil
 }
 
-// consume starts one more consumer on the channel, under the prefetch of now, and makes it the channel's own.
+// consume starts one more consumer on the channel, under the prefetch of now, and makes it the channel's own. Paused, the
+// channel has none.
 func (c *consumer) consume(sd *subscribed) error {
 	prefetch, noAck := int(c.prefetch.Load()), false
+	if prefetch == broker.Paused && !c.sub.NoAck {
+		sd.tag = ""
+		return nil
+	}
 	if c.sub.NoAck {
 		prefetch = autoPrefetch
 		noAck = c.sub.Queue == directReply
@@ -162,7 +169,10 @@ func (c *consumer) leave(sd *subscribed) {
 // swap replaces the channel's consumer by one with the prefetch of now.
 func (c *consumer) swap(sd *subscribed) error {
 	old := sd.tag
-	if c.sub.Exclusive { // two would refuse each other
+	if old == "" { // it was paused
+		return c.consume(sd)
+	}
+	if c.sub.Exclusive || c.prefetch.Load() == broker.Paused { // exclusive ones would refuse each other
 		if err := sd.ch.Cancel(old, false); err != nil {
 			return fmt.Errorf("cancel consumer %q: %w", old, plain(err))
 		}

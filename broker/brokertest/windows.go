@@ -145,6 +145,45 @@ var windows = []test{
 		}
 	}},
 
+	{"a paused consumer is handed nothing until it goes on", func(e *env) {
+		q := e.queue(nil)
+		in := e.consume(broker.Subscription{Queue: q, Prefetch: 2})
+		e.put(q, "a", "b", "c", "d", "e")
+		held := in.take(2)
+		e.ok(in.c.SetPrefetch(e.ctx, broker.Paused))
+		for _, d := range held { // makes room, which is not used
+			e.ok(d.Ack())
+		}
+		e.ok(in.c.Flush(e.ctx))
+		e.ready(q, 3)
+		in.empty()
+		e.ok(in.c.SetPrefetch(e.ctx, 1))
+		for _, want := range []string{"c", "d"} {
+			d := in.next()
+			if string(d.Body) != want {
+				e.Errorf("delivered %q, want %q", d.Body, want)
+			}
+			e.ok(in.c.SetPrefetch(e.ctx, broker.Paused))
+			e.ok(d.Ack())
+			e.ok(in.c.Flush(e.ctx))
+			in.empty()
+			e.ok(in.c.SetPrefetch(e.ctx, 1))
+		}
+		e.ok(in.next().Ack())
+		e.ok(in.c.SetPrefetch(e.ctx, broker.Paused))
+		e.ok(in.c.Close(e.ctx))
+	}},
+
+	{"what a paused consumer was not handed goes to another", func(e *env) {
+		q := e.queue(nil)
+		paused := e.consume(broker.Subscription{Queue: q, Prefetch: 1})
+		e.ok(paused.c.SetPrefetch(e.ctx, broker.Paused))
+		other := e.consume(broker.Subscription{Queue: q, Prefetch: 1})
+		e.put(q, "a", "b", "c")
+		other.expect("a", "b", "c")
+		paused.empty()
+	}},
+
 	{"the prefetch limit changes under load and nothing is lost", func(e *env) {
 		q := e.queue(nil)
 		const n = 600

@@ -192,7 +192,7 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 
 // SetPrefetch changes the limit. It never waits.
 func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
-	if n < 0 {
+	if n < 0 && n != broker.Paused {
 		return fmt.Errorf("set prefetch of consumer %q: %d is negative: 0 is no limit", c.sub.Tag, n)
 	}
 	return c.broker.do(ctx, fmt.Sprintf("set prefetch of consumer %q", c.sub.Tag), func() error {

@@ -103,7 +103,7 @@ func (c *consumer) rise(p phase) {
 
 // SetPrefetch implements broker.Consumer.
 func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
-	if n < 0 {
+	if n < 0 && n != broker.Paused {
 		return fmt.Errorf("set prefetch of consumer %q: %d is negative", c.sub.Tag, n)
 	}
 	c.mu.Lock()

@@ -131,6 +131,9 @@ func (s *session) push(items []*item, id int64) {
 // room is how many more messages may be claimed.
 func (s *session) room(prefetch int) int {
 	n := maxAhead - len(s.ahead)
+	if prefetch == broker.Paused && !s.c.sub.NoAck {
+		return 0
+	}
 	if prefetch > 0 && !s.c.sub.NoAck {
 		n = min(n, prefetch-len(s.open))
 	}
