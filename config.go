@@ -96,6 +96,11 @@ type Config struct {
 	// 120 s); Never switches it off. Celery: broker_heartbeat.
 	BrokerHeartbeat time.Duration `setting:"broker_heartbeat"`
 
+	// BrokerConsumerTimeout is how long the broker lets a delivery stay unacknowledged before it ends its consumer: workers
+	// renew running tasks and hand back waiting ones at half of it. Defaults to 30 minutes, as RabbitMQ does; Never where
+	// the broker has none. A shorter one is noticed when it has struck. Umbel's own: broker_consumer_timeout.
+	BrokerConsumerTimeout time.Duration `setting:"broker_consumer_timeout"`
+
 	// BrokerTransportOptions go to the driver, which refuses those that it does not know.
 	// Celery: broker_transport_options.
 	BrokerTransportOptions map[string]any `setting:"broker_transport_options"`

@@ -36,6 +36,7 @@ func (c Config) WithDefaults() Config {
 	c.BrokerConnectionRetry = cmp.Or(c.BrokerConnectionRetry, new(true))
 	c.BrokerConnectionRetryOnStartup = cmp.Or(c.BrokerConnectionRetryOnStartup, c.BrokerConnectionRetry)
 	c.BrokerHeartbeat = cmp.Or(c.BrokerHeartbeat, 60*time.Second)
+	c.BrokerConsumerTimeout = cmp.Or(c.BrokerConsumerTimeout, 30*time.Minute)
 	c.BrokerLoginMethod = cmp.Or(c.BrokerLoginMethod, "PLAIN")
 	c.BrokerNativeDelayedDeliveryQueueType = cmp.Or(c.BrokerNativeDelayedDeliveryQueueType, "quorum")
 

@@ -80,6 +80,7 @@ var samples = map[string]struct {
 	"broker_connection_retry_on_startup":      {"false", new(false)},
 	"broker_connection_max_retries":           {"10", 10},
 	"broker_heartbeat":                        {"30", 30 * time.Second},
+	"broker_consumer_timeout":                 {"30", 30 * time.Second},
 	"broker_transport_options":                {"{a: 1}", map[string]any{"a": int64(1)}},
 	"result_backend":                          {"redis://h/1", "redis://h/1"},
 	"result_expires":                          {"3600", time.Hour},
@@ -230,12 +231,12 @@ func TestEverySettingThatWorksReachesItsField(t *testing.T) {
 }
 
 func TestNoLimitAndNever(t *testing.T) {
-	c, err := loadText(t, "result_expires: 0\nbroker_heartbeat: null\nworker_prefetch_multiplier: 0\ntask_delivery_limit: 0\nbroker_connection_max_retries: 0\n")
+	c, err := loadText(t, "result_expires: 0\nbroker_heartbeat: null\nbroker_consumer_timeout: 0\nworker_prefetch_multiplier: 0\ntask_delivery_limit: 0\nbroker_connection_max_retries: 0\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c = c.WithDefaults()
-	if c.ResultExpires != Never || c.BrokerHeartbeat != Never || c.WorkerPrefetchMultiplier != NoLimit || c.TaskDeliveryLimit != NoLimit || c.BrokerConnectionMaxRetries != 0 {
+	if c.ResultExpires != Never || c.BrokerHeartbeat != Never || c.BrokerConsumerTimeout != Never || c.WorkerPrefetchMultiplier != NoLimit || c.TaskDeliveryLimit != NoLimit || c.BrokerConnectionMaxRetries != 0 {
 		t.Errorf("read %v %v %v %v", c.ResultExpires, c.BrokerHeartbeat, c.WorkerPrefetchMultiplier, c.BrokerConnectionMaxRetries)
 	}
 }

@@ -40,7 +40,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		w.refuseUnknown(d, t)
 		return
 	}
-	r := &run{delivery: d, consumer: c, epoch: epoch, task: t, known: k, print: fingerprint(d.Body), again: again}
+	r := &run{delivery: d, consumer: c, epoch: epoch, came: epoch, task: t, known: k, print: fingerprint(d.Body), at: time.Now(), again: again}
 	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = again, w.node
@@ -62,6 +62,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	w.tellReceived(r)
+	c.ledger.add(r)
 	if w.mustWait(r) {
 		w.hold(r, +1)
 		w.delay.add(r)
@@ -119,11 +120,15 @@ func (w *Worker) done(r *run) bool {
 func (w *Worker) due(r *run) {
 	w.hold(r, -1)
 	if r.stale() {
+		r.over()
 		return
 	}
 	if w.postpones(r.task) { // the broker did not take it back when it came
 		w.postpone(r)
 		return
+	}
+	if r.limited {
+		r.known.limit.used(r.due)
 	}
 	if w.mustWait(r) { // its ETA has come, its turn has not
 		w.hold(r, +1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
@@ -22,6 +23,10 @@ type consumer struct {
 
 	settled broker.Delivery // stands for every delivery of the queue that is settled; never changed
 
+	ledger   *ledger       // nil: the broker has no ack timeout
+	ownLimit time.Duration // the queue's own ack timeout; 0: none
+	home     *consumer     // of a parking queue: the consumer of its work queue; else itself
+
 	acked     recent
 	postponed recent // sent back until their ETA
 	held      held
@@ -37,9 +42,14 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 	if size == 0 {
 		size = recentMost
 	}
-	return &consumer{worker: w, queue: q, settled: broker.Delivery{Queue: q.Name},
+	c := &consumer{worker: w, queue: q, settled: broker.Delivery{Queue: q.Name}, ownLimit: ownAckLimit(q),
 		acked: recent{size: size}, postponed: recent{size: size},
 		held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
+	c.home = c
+	if w.lease != nil {
+		c.ledger = &ledger{consumer: c}
+	}
+	return c
 }
 
 func (c *consumer) start(ctx context.Context) (err error) {
@@ -70,6 +80,7 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 	switch s {
 	case broker.ConsumerLost:
 		c.epoch.Add(1)
+		c.worker.parted(c, err)
 		c.worker.delay.drop(c)
 		for _, t := range c.acked.drain() {
 			c.worker.finished.add(t)
@@ -84,5 +95,13 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 		c.epoch.Add(1)
 		log.Error("consumer cannot be restored; this queue is no longer consumed", "error", err)
 		c.worker.fail(fmt.Errorf("worker: queue %q is no longer consumed: %w", c.queue.Name, err))
+	}
+}
+
+// parted takes note of a lost consumer of any kind.
+func (w *Worker) parted(c *consumer, err error) {
+	w.twins.lost()
+	if w.lease != nil {
+		w.lease.learn(c.queue.Name, err)
 	}
 }

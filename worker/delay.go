@@ -26,6 +26,7 @@ func newDelay(due func(*run)) *delay {
 
 func (d *delay) add(r *run) {
 	d.mu.Lock()
+	r.state.Store(runDelayed)
 	heap.Push(&d.waiting, r)
 	d.mu.Unlock()
 	d.wake()
@@ -74,16 +75,23 @@ func (d *delay) pop() (*run, time.Duration) {
 	if wait := time.Until(d.waiting[0].due); wait > 0 {
 		return nil, wait
 	}
-	return heap.Pop(&d.waiting).(*run), 0
+	r := heap.Pop(&d.waiting).(*run)
+	r.state.Store(runWaiting)
+	return r, 0
 }
 
 // drop forgets the stale deliveries of a consumer that lost its connection.
-func (d *delay) drop(c *consumer) {
+func (d *delay) drop(c *consumer) { d.takeOut(c, (*run).stale) }
+
+// takeOut removes those of a consumer's runs that f chooses, and returns them: they are over.
+func (d *delay) takeOut(c *consumer, f func(*run) bool) (out []*run) {
 	d.mu.Lock()
 	kept, etas, turns := d.waiting[:0], 0, 0
 	limited := make(map[*known]bool)
 	for _, r := range d.waiting {
-		if r.consumer == c && r.stale() {
+		if r.consumer == c && f(r) {
+			r.over()
+			out = append(out, r)
 			if r.limited {
 				limited[r.known] = true
 				turns++
@@ -100,8 +108,9 @@ func (d *delay) drop(c *consumer) {
 	d.mu.Unlock()
 	c.holdBoth(-etas, -turns)
 	for k := range limited {
-		c.worker.respace(k, k.limit.interval)
+		c.worker.respace(k)
 	}
+	return out
 }
 
 // reschedule lets f change the times of waiting runs, in the order they were due.
@@ -136,6 +145,9 @@ func (d *delay) left() []*run {
 	defer d.mu.Unlock()
 	waiting := d.waiting
 	d.waiting = nil
+	for _, r := range waiting {
+		r.state.Store(runWaiting)
+	}
 	return waiting
 }
 

@@ -20,7 +20,15 @@ import (
 
 func (w *Worker) execute(r *run) {
 	w.waiting.remove(r)
-	if r.stale() || w.discard(r) || w.expired(r) {
+	if !r.claim() {
+		return // handed back meanwhile
+	}
+	defer w.lease.freed()
+	if r.stale() {
+		r.over()
+		return
+	}
+	if w.discard(r) || w.expired(r) {
 		return
 	}
 	if r.again && (w.succeededBefore(r) || !w.counted(r)) || w.tickedBefore(r) {
@@ -28,10 +36,12 @@ func (w *Worker) execute(r *run) {
 	}
 	body, err := r.task.DecodeBody(w.decode)
 	if err != nil {
+		r.over()
 		w.refuse(r.delivery, err)
 		return
 	}
 	if r.seat, err = w.seats.take(w.taking); err != nil {
+		r.over()
 		w.giveBack(r.delivery)
 		return
 	}
@@ -41,6 +51,7 @@ func (w *Worker) execute(r *run) {
 		if err := r.delivery.Ack(); err != nil {
 			if errors.Is(err, broker.ErrStale) {
 				if w.forget(r) {
+					r.over()
 					return // handed out again already: that copy will run
 				}
 			} else {
@@ -48,6 +59,7 @@ func (w *Worker) execute(r *run) {
 			}
 		}
 		r.acked = true
+		r.over()
 		if r.consumer.queue.DeadLetter == "" && !w.seats.keepsMessages() { // else the message is kept for its dead letter
 			r.view.Lock()
 			r.release()
@@ -184,6 +196,7 @@ func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	what, details := r.seat.expel(r)
 	close(r.expelled)
 	r.endReports()
+	w.lease.freed()
 	w.log.Error("hard time limit exceeded; "+what, append(details, "task", r.request.DisplayName(), "id", r.task.ID, "limit", limit)...)
 	exc := namedException("billiard.exceptions", "TimeLimitExceeded", seconds(limit))
 	w.stats.failed.Add(1)

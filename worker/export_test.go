@@ -15,3 +15,7 @@ func PoolProcesses(w *Worker) []int { return w.seats.pids() }
 
 // AskForNotices sets how often a worker that does not run yet asks for notices.
 func AskForNotices(w *Worker, every time.Duration) { w.noticesEvery = every }
+
+// OnCrossing has f told of each step in front of which a crash is a case of its own, on the goroutine that takes the step. It
+// is called before Run.
+func OnCrossing(w *Worker, f func(step string)) { w.crossing = f }

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"sync"
+
+	"github.com/umbel-go/umbel/broker"
 )
 
 // held counts a consumer's deliveries that wait for their ETA. The prefetch is widened by as many, in steps, so that they
@@ -12,8 +14,11 @@ type held struct {
 	n     int        // deliveries held for their ETA
 	turns int        // deliveries held for their turn under a rate limit
 	extra int        // prefetch wanted on top because of them
+	pause pauses     // why nothing is to be delivered; 0: it is
 
-	changed chan struct{} // 1: extra is another
+	asking sync.Mutex // held while the broker is asked for another prefetch
+
+	changed chan struct{} // 1: extra or pause is another
 	stopped chan struct{} // closed when widen has ended
 }
 
@@ -70,11 +75,58 @@ func (c *consumer) widen(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		h.mu.Lock()
-		n := min(c.worker.prefetchNow()+h.extra, maxPrefetch)
-		h.mu.Unlock()
-		if err := c.sub.SetPrefetch(ctx, n); err != nil && ctx.Err() == nil {
-			c.worker.log.Warn("cannot change prefetch", "queue", c.queue.Name, "prefetch", n, "error", err)
-		}
+		c.ask(ctx)
 	}
+}
+
+// ask asks the broker for the prefetch that is wanted now.
+func (c *consumer) ask(ctx context.Context) {
+	h := &c.held
+	h.asking.Lock()
+	defer h.asking.Unlock()
+	h.mu.Lock()
+	n := c.worker.prefetchNow()
+	if n > 0 {
+		n = min(n+h.extra, maxPrefetch)
+	}
+	if h.pause != 0 {
+		n = broker.Paused
+	}
+	h.mu.Unlock()
+	if err := c.sub.SetPrefetch(ctx, n); err != nil && ctx.Err() == nil {
+		c.worker.log.Warn("cannot change prefetch", "queue", c.queue.Name, "prefetch", n, "error", err)
+	}
+}
+
+// pauses are the reasons for which a consumer takes nothing, each by its own.
+type pauses uint8
+
+const pausedByLease pauses = 1 << iota // every slot has a long task
+
+// pauseNow stops deliveries and returns when the broker has agreed, as long as ctx allows.
+func (c *consumer) pauseNow(ctx context.Context, why pauses) {
+	if c.setPause(why, true) {
+		c.ask(ctx)
+	}
+}
+
+// resume lets deliveries go on, soon, unless there is another reason.
+func (c *consumer) resume(why pauses) {
+	if c.setPause(why, false) {
+		signal(c.held.changed)
+	}
+}
+
+// setPause reports whether it changed whether deliveries are wanted.
+func (c *consumer) setPause(why pauses, on bool) bool {
+	h := &c.held
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	was := h.pause
+	if on {
+		h.pause |= why
+	} else {
+		h.pause &^= why
+	}
+	return (was == 0) != (h.pause == 0)
 }

@@ -50,6 +50,30 @@ func (f *inflight) attach(second *run) bool {
 // attachedMost bounds the messages of one run; each further one costs a lost connection.
 const attachedMost = 64
 
+// bearer returns the run whose delivery is r's now: its own, or that of a copy. ok is false when r is not in flight.
+func (f *inflight) bearer(r *run) (bearer *run, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID[r.task.ID] != r {
+		return nil, false
+	}
+	if r.successor != nil {
+		return r.successor, true
+	}
+	return r, true
+}
+
+// replace makes r's delivery that of by, in place of old's; false when r has ended or its delivery is another meanwhile.
+func (f *inflight) replace(r, old, by *run) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID[r.task.ID] != r || r.successor != nil && r.successor != old || r.successor == nil && r != old {
+		return false
+	}
+	r.successor = by
+	return true
+}
+
 // end takes the run out and returns whose delivery is to be settled for it. remember, if not nil, is called before a copy
 // could find the run gone.
 func (f *inflight) end(r *run, remember func(bearer *run)) (bearer *run) {
@@ -80,6 +104,7 @@ func (w *Worker) settleRun(r *run, how settlement) {
 		remember = func(bearer *run) { w.remember(r, bearer) }
 	}
 	last := w.inflight.end(r, remember)
+	r.over()
 	ok := w.settle(last.delivery, how)
 	for _, second := range r.attached { // nobody adds to them any more
 		switch {

@@ -70,6 +70,7 @@ type parkedSettler struct {
 
 // lot returns the parking of c's queue, opened if need be.
 func (c *consumer) lot(ctx context.Context) (*parking, error) {
+	c = c.home
 	c.parkingMu.Lock()
 	defer c.parkingMu.Unlock()
 	if c.parkingEnded {
@@ -89,6 +90,7 @@ func (c *consumer) lot(ctx context.Context) (*parking, error) {
 		q.Arguments["x-overflow"] = "reject-publish"
 	}
 	p.consumer = newConsumer(c.worker, umbel.QueuePlan{Name: name, DeadLetter: c.queue.DeadLetter, Topology: broker.Topology{Queues: []broker.Queue{q}}})
+	p.consumer.home = c
 	var err error
 	p.consumer.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{Queue: name, Declare: p.consumer.queue.Topology,
 		Deliver: p.deliver, Notify: p.notify})
@@ -140,6 +142,7 @@ func (p *parking) notify(s broker.ConsumerState, err error) {
 		return
 	}
 	p.consumer.epoch.Add(1)
+	p.worker.parted(p.consumer, err)
 	p.mu.Lock()
 	for mark, taker := range p.awaited {
 		delete(p.awaited, mark)
@@ -166,6 +169,7 @@ func (p *parking) take(ctx context.Context, d *broker.Delivery, headers protocol
 	m.Headers[headerParked] = mark
 	m.RoutingKey = p.consumer.queue.Name
 	err := p.worker.app.Publish(ctx, m)
+	p.worker.cross("published")
 	if err == nil {
 		select {
 		case c := <-come:

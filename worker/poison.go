@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/protocol"
@@ -41,16 +42,20 @@ func handedOut(d *broker.Delivery) bool { return d.Redelivered || startsOf(d) > 
 // counted sees to it that this start of a message that was handed out before is counted, and reports whether the run may
 // start now. If not, it has been taken care of.
 func (w *Worker) counted(r *run) bool {
-	limit := w.settings.TaskDeliveryLimit
-	if limit <= 0 || !r.known.policy.AcksLate {
+	if !r.known.policy.AcksLate {
 		return true
 	}
 	if w.twins.second(r.task.ID, r.task.Retries) {
 		w.log.Info("task came in two messages after a lost connection, and has begun here under the other one", "task", r.request.DisplayName(), "id", r.task.ID)
+		r.over()
 		if !w.inflight.attach(r) {
 			w.ackAgain(r)
 		}
 		return false
+	}
+	limit := w.settings.TaskDeliveryLimit
+	if limit <= 0 {
+		return true
 	}
 	starts := max(startsOf(r.delivery), 1)
 	if starts >= limit {
@@ -66,23 +71,35 @@ func (w *Worker) counted(r *run) bool {
 	}
 	if err != nil && !errors.Is(err, broker.ErrNotSent) && lot != nil {
 		w.twins.add(r.task.ID, r.task.Retries, false)
+		w.twins.keep(r.task.ID)
 	}
 	var refused *broker.RefusedError
 	switch {
 	case err == nil:
-		w.settle(r.delivery, settleAck)
+		w.twins.add(r.task.ID, r.task.Retries, true)
+		left := w.settle(r.delivery, settleAck)
 		if err := r.consumer.sub.Flush(ctx); err != nil { // a task that kills us now must not find two messages
 			w.log.Warn("cannot say whether a message that was parked has left its queue", "id", r.task.ID, "error", err)
+			left = false
 		}
-		r.delivery, r.consumer, r.epoch = c.delivery, lot.consumer, c.epoch
-		begins := !r.stale()
-		w.twins.add(r.task.ID, r.task.Retries, begins)
-		return begins
+		if !left {
+			w.twins.keep(r.task.ID)
+		}
+		r.delivery, r.consumer, r.epoch, r.parkedAt = c.delivery, lot.consumer, c.epoch, time.Now()
+		if r.stale() { // the copy went back to the queue: it begins when that comes
+			w.twins.add(r.task.ID, r.task.Retries, false)
+			w.twins.keep(r.task.ID)
+			r.over()
+			return false
+		}
+		return true
 	case r.stale():
+		r.over()
 		return false
 	case lot != nil && !errors.As(err, &refused):
 		w.log.Error("cannot count the start of a task that was handed out before; it goes back to its queue", "task", r.request.DisplayName(),
 			"id", r.task.ID, "queue", r.delivery.Queue, "error", err)
+		r.over()
 		w.giveBack(r.delivery)
 		return false
 	case r.delivery.Deliveries >= limit:

@@ -82,7 +82,40 @@ func (p *pool) submit(r *run) {
 	case p.ready <- r:
 	case <-p.closed:
 		p.load.Add(-1)
-		r.consumer.worker.giveBack(r.delivery)
+		if r.withdraw() {
+			r.consumer.worker.giveBack(r.delivery)
+		}
+	}
+}
+
+// sift takes those out of the line for a slot that were handed back, once they are so many that they might fill it: the
+// slots pass over them otherwise.
+func (p *pool) sift() {
+	if len(p.ready) < cap(p.ready)/2 {
+		return
+	}
+	var kept []*run
+	for range len(p.ready) {
+		select {
+		case r := <-p.ready:
+			if r.state.Load() == runOver {
+				r.consumer.worker.waiting.remove(r)
+				p.load.Add(-1)
+			} else {
+				kept = append(kept, r)
+			}
+		default:
+		}
+	}
+	for _, r := range kept {
+		select {
+		case p.ready <- r:
+		case <-p.closed:
+			p.load.Add(-1)
+			if r.withdraw() {
+				r.consumer.worker.giveBack(r.delivery)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
@@ -57,13 +58,17 @@ func (w *Worker) postpones(t *protocol.Task) bool {
 func (w *Worker) postpone(r *run) {
 	if r.delivery.Redelivered && w.postponed.take(r.mark()) {
 		// It went back before its connection was lost, and only its ack did not arrive.
-		w.settle(r.delivery, settleAck)
+		if r.withdraw() {
+			w.settle(r.delivery, settleAck)
+		}
 		return
 	}
 	select {
 	case w.postponer.runs <- r:
 	case <-w.postponer.stopped:
-		w.giveBack(r.delivery)
+		if r.withdraw() {
+			w.giveBack(r.delivery)
+		}
 	}
 }
 
@@ -125,7 +130,9 @@ func (p *postponer) giveBack() {
 	for {
 		select {
 		case r := <-p.runs:
-			p.worker.giveBack(r.delivery)
+			if r.withdraw() {
+				p.worker.giveBack(r.delivery)
+			}
 		default:
 			return
 		}
@@ -135,6 +142,10 @@ func (p *postponer) giveBack() {
 // send publishes a batch and acks what was confirmed. What was not waits here and is tried again.
 func (p *postponer) send(batch []*run) {
 	w := p.worker
+	batch = slices.DeleteFunc(batch, func(r *run) bool { return !r.claim() }) // handed back meanwhile
+	if len(batch) == 0 {
+		return
+	}
 	messages := make([]*broker.Message, len(batch))
 	for i, r := range batch {
 		m := &broker.Message{Envelope: r.delivery.Envelope, RoutingKey: r.delivery.Queue, NotBefore: r.task.ETA}
@@ -152,10 +163,13 @@ func (p *postponer) send(batch []*run) {
 			}
 			if !r.stale() {
 				p.keep(r)
+			} else {
+				r.over()
 			}
 			continue
 		}
 		w.log.Debug("task goes back until its ETA", "task", r.task.Name, "id", r.task.ID, "eta", r.task.ETA)
+		r.over()
 		t := r.mark()
 		if err := r.delivery.Ack(); err == nil {
 			r.consumer.postponed.add(t)
@@ -175,6 +189,7 @@ func (p *postponer) send(batch []*run) {
 func (p *postponer) keep(r *run) {
 	if r.due.IsZero() {
 		p.worker.app.NotifyReceived(r.request)
+		r.consumer.ledger.add(r)
 	}
 	r.due = time.Now().Add(postponeAgain)
 	if eta := r.task.ETA; eta.Before(r.due) {

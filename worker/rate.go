@@ -17,6 +17,7 @@ type limiter struct {
 	interval time.Duration
 	next     time.Time // the earliest next turn
 	text     string    // the rate as it was given; "" is none
+	last     time.Time // the latest turn that was used
 }
 
 func newLimiter(r umbel.Rate) *limiter { return &limiter{interval: r.Interval(), text: r.String()} }
@@ -47,14 +48,34 @@ func (l *limiter) turn(now time.Time) time.Time {
 		at = l.next
 	}
 	l.next = at.Add(l.interval)
+	if at.Equal(now) {
+		l.last = now
+	}
 	return at
 }
 
-// set changes the rate from now on and forgets the turns given: whoever still waits takes a new one.
+// set changes the rate from now on and forgets the turns given: whoever still waits takes a new one. The first may start at
+// once, as with Celery's new bucket.
 func (l *limiter) set(interval time.Duration, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.interval, l.next = interval, now
+}
+
+// used notes that the turn at this time was taken.
+func (l *limiter) used(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at.After(l.last) {
+		l.last = at
+	}
+}
+
+// restart forgets the turns given, but not the latest that was used.
+func (l *limiter) restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = l.last.Add(l.interval)
 }
 
 // SetRateLimit changes the rate limit of a task on this worker, for those that wait as well. The error is a
@@ -65,14 +86,20 @@ func (w *Worker) SetRateLimit(task string, rate umbel.Rate) error {
 		_, err := w.app.Lookup(task)
 		return err
 	}
-	w.respace(k, rate.Interval())
+	k.limit.set(rate.Interval(), time.Now())
+	w.renewTurns(k)
 	return nil
 }
 
-// respace gives the runs that wait for their turn new turns: the rate has changed, or some that had turns are gone.
-func (w *Worker) respace(k *known, interval time.Duration) {
+// respace closes the gaps that runs have left which had turns and are gone.
+func (w *Worker) respace(k *known) {
+	k.limit.restart()
+	w.renewTurns(k)
+}
+
+// renewTurns gives the runs that wait for their turn new ones, in the same order.
+func (w *Worker) renewTurns(k *known) {
 	now := time.Now()
-	k.limit.set(interval, now)
 	w.delay.reschedule(func(r *run) {
 		if r.known == k && r.limited {
 			r.due = k.limit.turn(now)

@@ -16,7 +16,11 @@ import (
 type run struct {
 	delivery *broker.Delivery
 	consumer *consumer
-	epoch    uint32 // of the consumer, when delivered
+	epoch    uint32       // of the consumer, when delivered
+	came     uint32       // the same, and never changed
+	at       time.Time    // when it was delivered
+	parkedAt time.Time    // when its copy was parked before it started; zero: it was not
+	state    atomic.Int32 // waiting, taken, over: see ledger.go
 	task     *protocol.Task
 	known    *known
 	request  *umbel.Request // from admission on
@@ -84,4 +88,18 @@ func (r *run) release() {
 		return
 	}
 	r.delivery.Headers, r.delivery.Body = nil, nil // a parked one: the queue it came from is not its consumer's
+}
+
+// since is how long the run has had the delivery that it has now. Only for a run in flight.
+func (r *run) since() time.Time {
+	if r.parkedAt.IsZero() {
+		return r.at
+	}
+	return r.parkedAt
+}
+
+// isParked reports whether the run's delivery is a parked copy. Only for a run in flight.
+func (r *run) isParked() bool {
+	_, is := r.delivery.Settler.(*parkedSettler)
+	return is
 }

@@ -110,7 +110,7 @@ func (w *Worker) shutdown() error {
 	w.postponer.close()
 	waiting = append(waiting, w.delay.left()...)
 	for _, r := range waiting {
-		if !r.stale() {
+		if !r.stale() && r.withdraw() {
 			w.giveBack(r.delivery)
 		}
 	}
@@ -123,6 +123,9 @@ func (w *Worker) shutdown() error {
 	w.aside.Wait()    // ends with the cold stage at the latest
 	w.finisher.close()
 	w.revoked.close()
+	if w.lease != nil {
+		w.lease.close()
+	}
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(w.base), drainWait) // draining may have taken long
 	defer cancel()
 	for _, c := range consumers {

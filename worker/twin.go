@@ -8,6 +8,9 @@ import (
 // twins are tasks of which several messages may be at the broker: parked ones, when the connection is lost before the broker
 // has read the ack of the original. The first to come is run; others are acked, since the first is still at the broker or
 // has ended. They are known to this worker only: elsewhere the second runs again, as at-least-once allows.
+//
+// Most of them never come: the ack arrives, and then a message with the same id is another one that must run. So a twin is
+// believed only once it is kept: when its ack failed, or a connection was lost within moments of it.
 type twins struct {
 	mu    sync.Mutex // guards what follows
 	byID  map[string]*twin
@@ -17,6 +20,7 @@ type twins struct {
 type twin struct {
 	retries int // of the attempt: the next attempt has the same id
 	begun   bool
+	kept    bool
 	at      time.Time
 }
 
@@ -39,6 +43,30 @@ func (t *twins) add(id string, retries int, begun bool) {
 	}
 }
 
+// keep says that both messages may be at the broker.
+func (t *twins) keep(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.byID[id]; w != nil {
+		w.kept = true
+	}
+}
+
+// lost notes that a connection was lost: acks of a moment ago may not have arrived, older ones have.
+func (t *twins) lost() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, w := range t.byID {
+		switch {
+		case w.kept:
+		case time.Since(w.at) < recentAge:
+			w.kept = true
+		default:
+			delete(t.byID, id)
+		}
+	}
+}
+
 // second reports whether this attempt has begun here under its other message; if not, it begins now.
 func (t *twins) second(id string, retries int) bool {
 	t.mu.Lock()
@@ -47,7 +75,7 @@ func (t *twins) second(id string, retries int) bool {
 	if w == nil {
 		return false
 	}
-	if w.retries != retries || time.Since(w.at) > finishedAge {
+	if !w.kept || w.retries != retries || time.Since(w.at) > finishedAge {
 		delete(t.byID, id)
 		return false
 	}

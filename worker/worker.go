@@ -50,6 +50,7 @@ type Worker struct {
 	delay      *delay
 	postponer  *postponer
 	finisher   *finisher
+	lease      *lease // nil: the broker has no ack timeout
 	inflight   inflight
 	finished   finished
 	postponed  finished // sent back until their ETA, without an ack that surely arrived
@@ -67,6 +68,8 @@ type Worker struct {
 
 	deadlines    deadlines
 	noticesEvery time.Duration // 0 is the default; for tests
+
+	crossing func(step string) // nil but in tests: told before each step that a crash may come in front of
 
 	failMu sync.Mutex
 	cause  error // why the worker must stop, though nobody asked; guarded by failMu
@@ -134,6 +137,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.log.Warn("cannot read what was revoked before this worker started", "error", err)
 	}
 	go w.revoked.run()
+	if w.broker.Traits().AckTimeout {
+		w.lease = newLease(w)
+	}
 	go w.delay.run()
 	go w.postponer.run()
 	go w.finisher.run()
@@ -141,6 +147,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.panel = newPanel(w)
 	if err = w.panel.open(starting); err == nil {
 		err = w.consume(starting)
+	}
+	if w.lease != nil {
+		go w.lease.run()
 	}
 	if err != nil && w.stage.stopping() {
 		w.log.Info("worker: stopped before it could consume", "error", err)
@@ -254,5 +263,12 @@ func (w *Worker) wait() error {
 		return w.cause
 	case <-w.broker.Done():
 		return fmt.Errorf("worker: the broker is gone: %w", w.broker.Err())
+	}
+}
+
+// cross tells a test where it is.
+func (w *Worker) cross(step string) {
+	if w.crossing != nil {
+		w.crossing(step)
 	}
 }

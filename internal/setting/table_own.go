@@ -6,6 +6,8 @@ var ownTable = []Setting{
 		Doc: "\"production\" makes a missing broker_url an error instead of a reason to use the embedded broker."},
 	{Name: "accept_decompressed_bytes", Type: Int, Default: "134217728", Min: 1, Own: true,
 		Doc: "How large a message body may become when it is decompressed, in bytes. A larger one is refused before it fills the memory."},
+	{Name: "broker_consumer_timeout", Type: Seconds, Default: "1800", Own: true,
+		Doc: "RabbitMQ's consumer_timeout, seconds: how long it lets a message stay unacknowledged before it closes the channel. Running tasks are renewed and waiting ones handed back at half of it. 0 or null: the broker has none."},
 	{Name: "task_delivery_limit", Type: Int, Default: "3", Own: true,
 		Doc: "How often a late-acknowledged task may be started when each time its worker is lost before it ends; then it fails with WorkerLostError and its message is rejected. 0 is no limit."},
 	{Name: "beat_lease", Type: Seconds, Default: "10", Min: 1, Own: true,

@@ -33,7 +33,8 @@ type OwnRabbit struct {
 }
 
 // OwnRabbitMQ starts a RabbitMQ for this test alone, with further lines for rabbitmq.conf, such as
-// "consumer_timeout = 5000". It takes about ten seconds: use RabbitMQ unless the test stops, kills or configures it.
+// "consumer_timeout = 5000"; a line that begins with "erl " goes to Erlang's command line, for what has no line of its own,
+// such as "erl -rabbit channel_tick_interval 500". It takes about ten seconds: use RabbitMQ unless the test stops, kills or configures it.
 // Kill and Start keep durable queues, users and virtual hosts.
 func OwnRabbitMQ(t testing.TB, conf ...string) *OwnRabbit {
 	t.Helper()

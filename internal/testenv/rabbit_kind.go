@@ -73,7 +73,14 @@ func prepareRabbit(s *server, conf []string) ([]command, error) {
 		return nil, err
 	}
 	text := fmt.Sprintf(rabbitConf, s.Ports[rabbitPlain], s.Ports[rabbitTLS], s.Ports[rabbitHTTP], ca.File, cert.CertFile, cert.KeyFile)
-	text += strings.Join(conf, "\n") + "\n"
+	erl := ""
+	for _, line := range conf {
+		if flags, is := strings.CutPrefix(line, "erl "); is {
+			erl += " " + flags
+			continue
+		}
+		text += line + "\n"
+	}
 	file := func(name string) string { return filepath.Join(s.Dir, name) }
 	if err := errors.Join(os.WriteFile(file("rabbitmq.conf"), []byte(text), 0o600),
 		os.WriteFile(file("advanced.config"), []byte(rabbitAdvanced), 0o600),
@@ -100,7 +107,7 @@ func prepareRabbit(s *server, conf []string) ([]command, error) {
 		"RABBITMQ_ADVANCED_CONFIG_FILE="+file("advanced.config"),
 		"RABBITMQ_CONF_ENV_FILE=/dev/null",
 		"RUNNING_UNDER_SYSTEMD=1", // the script then becomes the server instead of its parent
-		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"+erl,
 	)
 	return []command{
 		{Path: epmd, Args: []string{"-address", "127.0.0.1", "-port", epmdPort}, Env: env, Log: file("epmd.out")},
