@@ -26,6 +26,10 @@ type twin struct {
 
 const twinsMost = 4096 // what is forgotten may run twice
 
+// twinAge is how long the ack of a parked original may be on its way: a broker that is short of time reads late, and drops
+// what it has not read when the connection breaks.
+const twinAge = 30 * time.Second
+
 // add notes that a second message of this attempt may exist, and whether it has begun under the first.
 func (t *twins) add(id string, retries int, begun bool) {
 	t.mu.Lock()
@@ -59,7 +63,7 @@ func (t *twins) lost() {
 	for id, w := range t.byID {
 		switch {
 		case w.kept:
-		case time.Since(w.at) < recentAge:
+		case time.Since(w.at) < twinAge:
 			w.kept = true
 		default:
 			delete(t.byID, id)

@@ -232,7 +232,7 @@ func TestNegativePrefetchIsRefused(t *testing.T) {
 		t.Error("Consume took a negative prefetch")
 	}
 	c, _ := d.consume(broker.Subscription{Queue: "q"})
-	if err := c.SetPrefetch(d.ctx, -1); err == nil {
+	if err := c.SetPrefetch(d.ctx, -2); err == nil {
 		t.Error("SetPrefetch took a negative prefetch")
 	}
 	d.ok(c.Close(d.ctx))
