@@ -92,7 +92,7 @@ type test struct {
 // groups hold the tests, a group per file.
 var groups = [][]test{
 	publishing, cargo, routes, consuming, settling, windows, orders, expiring, deadLetters, limits, declaring, broadcasts,
-	counting, delays, schedules, losses, crowds, loads, names, lastings, closings,
+	counting, browsing, delays, schedules, losses, crowds, loads, names, lastings, closings,
 }
 
 func (s Suite) one(t *testing.T, c test) {

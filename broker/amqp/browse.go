@@ -1,0 +1,63 @@
+package amqp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/umbel-go/umbel/broker"
+)
+
+// Browse implements broker.Browser: it takes messages out of the queue one by one; the channel's end gives back what was
+// not removed, to its old place.
+func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*broker.Message) (bool, error)) (more bool, err error) {
+	if err := nameable(queue); err != nil {
+		return false, fmt.Errorf("look at queue: %w", err)
+	}
+	var (
+		mu    sync.Mutex // held while f may be called: control returns before its function when ctx ends
+		begun bool
+	)
+	err = b.control(ctx, false, func(ch *amqp091.Channel) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if begun {
+			return errBrowseLost // f has seen some of it: to begin again is the caller's choice
+		}
+		if _, err := ch.QueueDeclarePassive(queue, false, false, false, false, nil); err != nil {
+			return queueError("look at", queue, err)
+		}
+		for left := limit; ; left-- {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			d, ok, err := ch.Get(queue, false)
+			if err != nil {
+				return queueError("look at", queue, err)
+			}
+			if more = ok && left <= 0; !ok || more {
+				return nil
+			}
+			begun = true
+			remove, err := f(&received(&d, queue, nil).Message)
+			if err != nil {
+				return err
+			}
+			if remove {
+				if err := d.Ack(false); err != nil {
+					return fmt.Errorf("remove message from %q: %w", queue, plain(err))
+				}
+			}
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	return more, err
+}
+
+var errBrowseLost = fmt.Errorf("the connection was lost while a queue was looked at: %w", broker.ErrStale)
