@@ -35,6 +35,10 @@ type Config struct {
 	// EnableUTC makes UTC the zone of schedules when Timezone is not set. Defaults to true. Celery: enable_utc.
 	EnableUTC *bool `setting:"enable_utc"`
 
+	// AuditFile takes a line of JSON for everything that is done with dead letters by hand, before it is done. It is only ever
+	// appended to. Defaults to umbel-audit.jsonl in the working directory. Umbel's own: audit_file.
+	AuditFile string `setting:"audit_file"`
+
 	// AcceptDecompressedBytes is how large a message body may become when it is decompressed, in bytes.
 	// Defaults to 128 MiB. Umbel's own: accept_decompressed_bytes.
 	AcceptDecompressedBytes int64 `setting:"accept_decompressed_bytes"`

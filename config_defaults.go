@@ -27,6 +27,8 @@ func (c Config) WithDefaults() Config {
 	}
 	c.AcceptDecompressedBytes = cmp.Or(c.AcceptDecompressedBytes, codec.DefaultLimit)
 
+	c.AuditFile = cmp.Or(c.AuditFile, "umbel-audit.jsonl")
+
 	if len(c.BrokerURL) == 0 && c.BrokerHost == "" {
 		c.BrokerURL = []string{embeddedURL}
 	}

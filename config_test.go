@@ -62,6 +62,7 @@ var samples = map[string]struct {
 	want any
 }{
 	"profile":                                 {"production", "production"},
+	"audit_file":                              {"a.jsonl", "a.jsonl"},
 	"accept_content":                          {"[json, yaml]", []string{"json", "yaml"}},
 	"result_accept_content":                   {"[json]", []string{"json"}},
 	"accept_decompressed_bytes":               {"1024", int64(1024)},

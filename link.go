@@ -139,6 +139,9 @@ func (l *link) declare(ctx context.Context, q *queue) error {
 	case err != nil:
 		return fmt.Errorf("declare queue %q: %w", q.config.Name, err)
 	}
+	if err := q.plan().DeclareDeadEnd(func(t broker.Topology) error { return l.broker.Declare(ctx, t) }); err != nil {
+		l.log.Warn("the queue of dead letters cannot be declared; it is left as it is", "queue", q.config.Name, "dead_letter", q.dead.queue, "error", err)
+	}
 	if !q.vanishes() {
 		done.(*atomic.Bool).Store(true)
 	}

@@ -1,6 +1,11 @@
 package umbel
 
 import (
+	"cmp"
+	"log/slog"
+	"maps"
+	"slices"
+
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
 )
@@ -37,6 +42,10 @@ func (a *App) ready() (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, told := c.loaded.set["task_routes"]; len(r.deadRoutes) > 0 && !told { // what comes from a file is told when it is read
+		cmp.Or(a.log, slog.Default()).Warn("dead_letter_exchange and dead_letter_routing_key are no options of a route: Celery ignores them; workers here "+
+			"keep there what fails for good. Give the queue DeadLetter, which the broker heeds as well", "queues", slices.Sorted(maps.Keys(r.deadRoutes)))
+	}
 	p := &plan{config: c, router: r, accept: accept}
 	a.plan.Store(p)
 	return p, nil
@@ -57,8 +66,13 @@ type QueuePlan struct {
 	Exchange     string // "" is the default exchange
 	ExchangeType string
 	RoutingKey   string
-	DeadLetter   string // queue that keeps what fails for good, reached through DeadLetterExchange; "": none
 	Topology     broker.Topology
+
+	// DeadLetter is the queue that keeps what fails for good, "" for none; it is reached through DeadLetterExchange with its
+	// name as routing key. DeadLetterTopology is what to declare of that end where it may be somebody else's: a failure is
+	// no reason not to consume.
+	DeadLetter, DeadLetterExchange string
+	DeadLetterTopology             broker.Topology
 }
 
 // Queues are the configured queues: those of task_queues, or the default queue alone. Workers consume them unless told
@@ -133,5 +147,5 @@ func (a *App) RoutedQueues() ([]QueuePlan, error) {
 
 func (q *queue) plan() QueuePlan {
 	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey,
-		DeadLetter: q.config.DeadLetter, Topology: q.topology}
+		Topology: q.topology, DeadLetter: q.dead.queue, DeadLetterExchange: q.dead.exchange, DeadLetterTopology: q.dead.topology}
 }

@@ -48,6 +48,7 @@ type queue struct {
 	routingKey   string
 	deliveryMode uint8
 	topology     broker.Topology
+	dead         deadEnd
 }
 
 // A router knows queues and routes. It is safe for many goroutines.
@@ -60,6 +61,8 @@ type router struct {
 	mu     sync.RWMutex
 	queues map[string]*queue // by name; grows when missing queues are made
 	order  []string          // configured queues, in order
+
+	deadRoutes map[string]deadEnd // by queue, as task_routes has them
 }
 
 type patternRule struct {
@@ -74,6 +77,7 @@ const regexPrefix = "re:"
 func newRouter(c *Config, funcs []RouteFunc) (*router, error) {
 	r := &router{config: c, exact: make(map[string]*RouteRule), funcs: funcs, queues: make(map[string]*queue)}
 	var errs []error
+	r.deadRoutes, errs = deadRoutes(c)
 	for _, qc := range c.TaskQueues {
 		if qc.Name == "" {
 			errs = append(errs, errors.New("task_queues: a queue has no name"))
@@ -182,6 +186,7 @@ func (r *router) newQueue(qc QueueConfig) *queue {
 		}
 		arguments["x-max-priority"] = n
 	}
+	q.dead = deadEndOf(qc, r.deadRoutes[qc.Name])
 	if qc.DeadLetter != "" {
 		arguments = withDeadLetter(arguments, qc.DeadLetter)
 	}
@@ -411,9 +416,7 @@ func applyRuleOption(o *sendOptions, name string, v any) error {
 			return fmt.Errorf("option ignore_result: want true or false, got %v", v)
 		}
 		o.ignoreResult = &b
-	case "dead_letter_exchange", "dead_letter_routing_key":
-		return fmt.Errorf("option %s is not an option of a route (Celery ignores it, and the messages are gone): give the queue the argument x-%s in task_queues",
-			name, strings.ReplaceAll(name, "_", "-"))
+	case "dead_letter_exchange", "dead_letter_routing_key": // of the queue: see deadend.go
 	default:
 		return fmt.Errorf("unknown option %q: known are %s", name, strings.Join(ruleOptions, ", "))
 	}

@@ -111,7 +111,7 @@ func TestRoutesThatReachNothingAreRefused(t *testing.T) {
 		"a key that the binding does not match": {map[string]any{"queue": "high_priority", "routing_key": "high.priority", "exchange": "high_priority"},
 			`routing key "high.priority" does not match the binding of queue "high_priority"`},
 		"the default exchange with another key": {map[string]any{"queue": "q", "exchange": "", "routing_key": "k"}, "routes by queue name only"},
-		"dead-letter keys in a route":           {map[string]any{"queue": "q", "dead_letter_exchange": "dlx"}, "x-dead-letter-exchange in task_queues"},
+		"dead-letter keys in a route":           {map[string]any{"queue": "q", "dead_letter_exchange": "dlx"}, "dead_letter_exchange without dead_letter_routing_key"},
 		"an unknown option":                     {map[string]any{"que": "q"}, `unknown option "que"`},
 		"a priority out of range":               {map[string]any{"priority": 300}, "0 to 255"},
 	}

@@ -32,12 +32,12 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	}
 	t, err := protocol.DecodeTask(&d.Envelope, w.decode)
 	if err != nil {
-		w.refuse(d, err)
+		w.refuse(c.queue, d, err)
 		return
 	}
 	k := w.tasks[t.Name]
 	if k == nil {
-		w.refuseUnknown(d, t)
+		w.refuseUnknown(c.queue, d, t)
 		return
 	}
 	r := &run{delivery: d, consumer: c, epoch: epoch, came: epoch, task: t, known: k, print: fingerprint(d.Body), at: time.Now(), again: again}

@@ -53,6 +53,10 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 }
 
 func (c *consumer) start(ctx context.Context) (err error) {
+	if err := c.queue.DeclareDeadEnd(func(t broker.Topology) error { return c.worker.broker.Declare(ctx, t) }); err != nil {
+		c.worker.log.Warn("the queue of dead letters cannot be declared; it is left as it is", "queue", c.queue.Name,
+			"dead_letter", c.queue.DeadLetter, "error", err)
+	}
 	c.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{
 		Queue: c.queue.Name, Prefetch: c.worker.prefetchNow(), Declare: c.queue.Topology,
 		Deliver: c.deliver, Notify: c.notify,

@@ -1,47 +1,43 @@
 package worker
 
+// Burial: what has failed for good, or never became a task, goes to its queue's dead letters with the reason. It is confirmed
+// before anything else is told. When it cannot be sent, a message that is not acked yet is rejected, so that the broker
+// dead-letters it itself where the queue says so, without the reason.
+
 import (
 	"context"
 	"errors"
-	"strings"
+	"log/slog"
 	"time"
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/protocol"
 )
 
-// Longest texts in the headers of a dead letter: all headers must fit into one frame.
-const (
-	deadErrorMost = 4 << 10
-	deadStackMost = 16 << 10
-)
+// buriesAtOnce is how many refused messages may be on their way to the dead letters before their queues wait.
+const buriesAtOnce = 64
 
-// bury sends what has failed for good to its queue's dead letters, with the reason, and returns what is left to be done with
-// the delivery. It is confirmed before anything else is told. When it can never be sent, a late-acked message is rejected, so
-// that the broker dead-letters it itself, without the reason and without a confirm: a node that goes in that moment loses it.
+// bury sends a run that failed for good to its queue's dead letters, and returns what is left to be done with the delivery.
 func (w *Worker) bury(r *run, how settlement, c conclusion) settlement {
-	to := r.consumer.queue.DeadLetter
-	if to == "" || c.state != umbel.Failure || how == settleRequeue {
+	if r.consumer.queue.DeadLetter == "" || how == settleRequeue || how == settleReturn {
 		return how
 	}
-	m := copyOf(r.delivery)
-	m.Exchange, m.RoutingKey = umbel.DeadLetterExchange, to
-	text := c.exception.Error()
-	m.Headers[umbel.HeaderDeadReason] = deadReason(c.exception)
-	m.Headers[umbel.HeaderDeadError] = cut(text, deadErrorMost)
-	m.Headers[umbel.HeaderDeadAttempts] = int64(r.task.Retries) + 1
-	m.Headers[umbel.HeaderDeadQueue] = r.delivery.Queue
-	m.Headers[umbel.HeaderDeadWorker] = w.node
-	m.Headers[umbel.HeaderDeadTime] = time.Now().UTC().Format(time.RFC3339)
-	if c.traceback != "" {
-		m.Headers[umbel.HeaderDeadStack] = cut(c.traceback, deadStackMost)
+	reason, attempts := deadReason(c.exception), r.task.Retries+1
+	switch {
+	case c.state == umbel.Failure:
+	case c.state == umbel.Revoked && c.reason == "expired":
+		reason, attempts = umbel.DeadExpired, r.task.Retries
+	default:
+		return how
 	}
-	err := w.publishPatiently(r, "dead letter", func(ctx context.Context) error { return w.app.Publish(ctx, m) })
+	err := w.sendDead(r.consumer.queue, r.delivery, reason, c.exception.Error(), c.traceback, attempts)
 	if err == nil {
 		return settleAck
 	}
-	log := w.log.With("task", r.request.DisplayName(), "id", r.task.ID, "queue", to, "error", err, "reason", text)
+	log := w.log.With("task", r.request.DisplayName(), "id", r.task.ID, "queue", r.consumer.queue.DeadLetter, "error", err,
+		"reason", c.exception.Error())
 	switch {
 	case r.acked:
 		log.Error("dead letter cannot be sent; the message was acked early and is not kept")
@@ -54,9 +50,53 @@ func (w *Worker) bury(r *run, how settlement, c conclusion) settlement {
 	return settleReject
 }
 
-// publishPatiently publishes what must not be lost, again and again while what keeps it passes: a lost connection, an alarm, a
-// full queue, a queue whose node is going. It ends with that error only when the worker has to leave.
+// buryRefused sends a message that never became a task to its queue's dead letters, and then calls end with what is left to
+// be done with the delivery. It does not wait, unless many are on their way.
+func (w *Worker) buryRefused(q umbel.QueuePlan, d *broker.Delivery, reason, text string, retries int, end func(settlement)) {
+	if q.DeadLetter == "" {
+		end(settleReject)
+		return
+	}
+	select {
+	case w.burials <- struct{}{}:
+	case <-w.stage.cold:
+		w.settle(d, settleRequeue)
+		return
+	}
+	w.aside.Go(func() {
+		defer func() { <-w.burials }()
+		switch err := w.sendDead(q, d, reason, text, "", retries); {
+		case err == nil:
+			end(settleAck)
+		case passing(err):
+			w.settle(d, settleRequeue) // the worker has to leave
+		default:
+			w.log.Error("dead letter cannot be sent; its message is rejected, for the broker to do it", "queue", q.DeadLetter,
+				"id", messageID(d), "error", err, "reason", text)
+			end(settleReject)
+		}
+	})
+}
+
+func (w *Worker) sendDead(q umbel.QueuePlan, d *broker.Delivery, reason, text, stack string, attempts int) error {
+	m := copyOf(d)
+	m.Exchange, m.RoutingKey = q.DeadLetterExchange, q.DeadLetter
+	umbel.Dead(m.Headers, reason, text, stack, d.Queue, w.node, attempts, time.Now())
+	w.cross("bury")
+	log := w.log.With("queue", q.DeadLetter, "id", messageID(d))
+	err := w.publishAgain(log, "dead letter", func(ctx context.Context) error { return w.app.Publish(ctx, m) })
+	w.cross("buried")
+	return err
+}
+
+// publishPatiently is publishAgain for what follows from a run.
 func (w *Worker) publishPatiently(r *run, what string, publish func(context.Context) error) error {
+	return w.publishAgain(w.log.With("task", r.request.DisplayName(), "id", r.task.ID), what, publish)
+}
+
+// publishAgain publishes what must not be lost, again and again while what keeps it passes: a lost connection, an alarm, a
+// full queue, a queue whose node is going. It ends with that error only when the worker has to leave.
+func (w *Worker) publishAgain(log *slog.Logger, what string, publish func(context.Context) error) error {
 	for n := 1; ; n++ {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.base), publishWait)
 		err := publish(ctx)
@@ -65,8 +105,7 @@ func (w *Worker) publishPatiently(r *run, what string, publish func(context.Cont
 			return err
 		}
 		wait := backoff(n)
-		w.log.Warn(what+" is not taken for now; trying again", "task", r.request.DisplayName(), "id", r.task.ID, "error", err,
-			"wait", wait.Round(time.Millisecond))
+		log.Warn(what+" is not taken for now; trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-w.stage.cold:
@@ -86,21 +125,28 @@ func passing(err error) bool {
 
 // deadReason is the word for how a task failed.
 func deadReason(exc *protocol.Exception) string {
+	if exc == nil {
+		return umbel.DeadFailed
+	}
 	switch exc.Type {
 	case "WorkerLostError":
-		return "worker lost"
+		return umbel.DeadWorkerLost
 	case "TimeLimitExceeded":
-		return "time limit"
+		return umbel.DeadTimeLimit
 	case "Reject":
-		return "rejected"
+		return umbel.DeadRejected
 	}
-	return "failed"
+	return umbel.DeadFailed
 }
 
-// cut shortens a text to n bytes without breaking a character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
+// refusalReason is the word for why a message is no task.
+func refusalReason(err error) string {
+	var disallowed *codec.DisallowedError
+	switch {
+	case errors.Is(err, protocol.ErrUnknownMessage):
+		return umbel.DeadUnknown
+	case errors.As(err, &disallowed):
+		return umbel.DeadNotAccepted
 	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
+	return umbel.DeadUndecodable
 }

@@ -55,6 +55,27 @@ func TestWhatFailsForGoodIsKeptWithItsReason(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			plain := func(name string) *broker.Message {
+				m := &broker.Message{RoutingKey: "orders"}
+				m.Properties.ContentType, m.Properties.ContentEncoding, m.Properties.DeliveryMode = "application/json", "utf-8", 2
+				if name != "" {
+					m.Headers = map[string]any{"task": name, "id": "id-of-" + name, "lang": "py"}
+				}
+				m.Body = []byte(`[[1], {}, {}]`)
+				return m
+			}
+			garbled, pickled, unknown, expired := plain("garbled"), plain("pickled"), plain(""), plain("works")
+			garbled.Body = []byte(`[[1`)
+			garbled.Headers["task"] = "works"
+			garbled.Headers["shadow"] = "garbled"
+			pickled.Properties.ContentType = "application/x-python-serialize"
+			expired.Headers["expires"] = "2020-01-01T00:00:00+00:00" // and no expiration: the broker does not know
+			expired.Headers["shadow"] = "expired"
+			for _, m := range []*broker.Message{garbled, pickled, unknown, expired} {
+				if err := app.Publish(deadline(t), m); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, name := range []string{"works", "early", "late", "again", "rejects", "unknown"} {
 				if _, err := app.Send(deadline(t), name, umbel.Args{1}); err != nil {
 					t.Fatal(err)
@@ -65,11 +86,15 @@ func TestWhatFailsForGoodIsKeptWithItsReason(t *testing.T) {
 				attempts      int64
 			}
 			want := map[string]letter{"early": {"failed", "orders", 1}, "late": {"failed", "orders", 1}, "again": {"failed", "orders", 3},
-				"rejects": {"rejected", "orders", 1}, "unknown": {}}
+				"rejects": {"rejected", "orders", 1}, "unknown": {"unregistered", "orders", 0}, "expired": {"expired", "orders", 0},
+				"garbled": {"undecodable", "orders", 0}, "pickled": {"not accepted", "orders", 0}, "": {"unknown message", "orders", 0}}
 			for range len(want) {
 				select {
 				case d := <-letters:
 					name, _ := d.Headers["task"].(string)
+					if shadow, _ := d.Headers["shadow"].(string); shadow != "" {
+						name = shadow
+					}
 					n, _ := d.Headers[umbel.HeaderDeadAttempts].(int64)
 					got := letter{d.Headers[umbel.HeaderDeadReason], d.Headers[umbel.HeaderDeadQueue], n}
 					if got != want[name] {
@@ -79,8 +104,11 @@ func TestWhatFailsForGoodIsKeptWithItsReason(t *testing.T) {
 					if got.reason == "failed" && !strings.Contains(text, "boom") {
 						t.Errorf("dead letter of %q says %q", name, text)
 					}
-					if _, died := d.Headers["x-death"]; died != (name == "unknown") {
-						t.Errorf("dead letter of %q: dead-lettered by the broker: %v", name, died)
+					if text == "" {
+						t.Errorf("dead letter of %q says no error", name)
+					}
+					if _, died := d.Headers["x-death"]; died {
+						t.Errorf("dead letter of %q: dead-lettered by the broker", name)
 					}
 					delete(want, name)
 					if err := d.Ack(); err != nil {
@@ -103,5 +131,72 @@ func TestWhatFailsForGoodIsKeptWithItsReason(t *testing.T) {
 				t.Errorf("the work queue: %+v, %v", s, err)
 			}
 		})
+	}
+}
+
+// The arguments as Celery spells them, and the options of a route that guides to Celery have, lead to the same place.
+func TestHoweverDeadLettersAreSpelledTheyAreKept(t *testing.T) {
+	celery := umbel.Config{TaskQueues: []umbel.QueueConfig{{Name: "orders", Arguments: map[string]any{
+		"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "orders.dlq"}}}}
+	nameless := umbel.Config{TaskQueues: []umbel.QueueConfig{{Name: "orders", Arguments: map[string]any{
+		"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "orders.dlq"}}}}
+	guide := umbel.Config{TaskRoutes: []umbel.RouteRule{{Pattern: "*", Options: map[string]any{"queue": "orders",
+		"dead_letter_exchange": "dlx", "dead_letter_routing_key": "orders.dlq"}}}}
+	for name, c := range map[string]umbel.Config{"queue arguments": celery, "queue arguments, default exchange": nameless, "options of a route": guide} {
+		t.Run(name, func(t *testing.T) {
+			eachBroker(t, func(t *testing.T, url, _ string) {
+				c := c
+				c.BrokerURL, c.ResultBackend, c.TaskDefaultQueue = []string{url}, "memory://"+strings.ReplaceAll(t.Name(), "/", "-"), "orders"
+				app := umbel.New("test", umbel.WithConfig(c), umbel.WithLogger(slog.New(slog.DiscardHandler)))
+				t.Cleanup(func() { _ = app.Close() })
+				umbel.Register(app, "fails", func(context.Context, int) (int, error) { return 0, errors.New("boom") })
+				_, stop := start(t, app, worker.Config{Concurrency: 1, Queues: []string{"orders"}})
+				for _, task := range []string{"fails", "unknown"} {
+					if _, err := app.Send(deadline(t), task, umbel.Args{1}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				b, err := app.Broker(deadline(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				waitFor(t, func() bool { s, err := b.Stat(deadline(t), "orders.dlq"); return err == nil && s.Ready == 2 }, "two dead letters")
+				names, err := app.DeadLetterQueues()
+				if err != nil || len(names) != 1 || names[0] != "orders.dlq" {
+					t.Errorf("the settings' queues of dead letters are %v, %v", names, err)
+				}
+				list, _, err := app.DeadLetters("orders.dlq").List(deadline(t), umbel.DeadFilter{Reason: umbel.DeadFailed})
+				if err != nil || len(list) != 1 || list[0].Task != "fails" || list[0].Queue != "orders" {
+					t.Errorf("the letter of the task that failed: %v, %v", list, err)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A dead-letter exchange that is somebody else's is no reason not to work.
+func TestADeadEndThatExistsOtherwiseIsLeftAsItIs(t *testing.T) {
+	app := newApp(t, umbel.Config{TaskQueues: []umbel.QueueConfig{{Name: "celery", Arguments: map[string]any{
+		"x-dead-letter-exchange": "theirs", "x-dead-letter-routing-key": "k"}}}})
+	b, err := app.Broker(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Declare(deadline(t), broker.Topology{Exchanges: []broker.Exchange{{Name: "theirs", Type: broker.Topic, Durable: true}},
+		Queues:   []broker.Queue{{Name: "their queue", Durable: true}},
+		Bindings: []broker.Binding{{Source: "theirs", Queue: "their queue", RoutingKey: "k"}}}); err != nil {
+		t.Fatal(err)
+	}
+	umbel.Register(app, "fails", func(context.Context, int) (int, error) { return 0, errors.New("boom") })
+	_, stop := start(t, app, worker.Config{Concurrency: 1})
+	if _, err := app.Send(deadline(t), "fails", umbel.Args{1}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { s, err := b.Stat(deadline(t), "their queue"); return err == nil && s.Ready == 1 }, "the dead letter, where their exchange sends it")
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }

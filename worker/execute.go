@@ -37,7 +37,7 @@ func (w *Worker) execute(r *run) {
 	body, err := r.task.DecodeBody(w.decode)
 	if err != nil {
 		r.over()
-		w.refuse(r.delivery, err)
+		w.refuse(r.consumer.queue, r.delivery, err)
 		return
 	}
 	if r.seat, err = w.seats.take(w.taking); err != nil {

@@ -254,7 +254,7 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 // came, byte for byte.
 func (w *Worker) republish(r *run, body *protocol.Body, change func(*protocol.Task)) error {
 	t := *r.task
-	t.Headers = plainHeaders(t.Headers)
+	t.Headers = umbel.BareHeaders(t.Headers)
 	change(&t)
 	env, err := protocol.EncodeTask(&t, body, protocol.EncodeOptions{Serializer: w.settings.TaskSerializer, Now: time.Now()})
 	if err != nil {

@@ -89,7 +89,8 @@ func (c *consumer) lot(ctx context.Context) (*parking, error) {
 		q.Arguments["x-dead-letter-strategy"] = "at-least-once"
 		q.Arguments["x-overflow"] = "reject-publish"
 	}
-	p.consumer = newConsumer(c.worker, umbel.QueuePlan{Name: name, DeadLetter: c.queue.DeadLetter, Topology: broker.Topology{Queues: []broker.Queue{q}}})
+	p.consumer = newConsumer(c.worker, umbel.QueuePlan{Name: name, DeadLetter: c.queue.DeadLetter,
+		DeadLetterExchange: c.queue.DeadLetterExchange, Topology: broker.Topology{Queues: []broker.Queue{q}}})
 	p.consumer.home = c
 	var err error
 	p.consumer.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{Queue: name, Declare: p.consumer.queue.Topology,
@@ -204,28 +205,10 @@ func (p *parking) own(c parked, from *broker.Delivery) (parked, error) {
 // changed.
 func copyOf(d *broker.Delivery) *broker.Message {
 	m := &broker.Message{Envelope: d.Envelope}
-	m.Headers = plainHeaders(d.Headers)
+	m.Headers = umbel.BareHeaders(d.Headers)
 	m.Properties.Expiration = "" // it was taken in time
 	m.Properties.UserID = ""     // the broker takes only our own
 	return m
-}
-
-// plainHeaders is a copy of h without what the broker writes about deaths and deliveries, what would route the message to
-// further queues, and our own notes.
-func plainHeaders(h protocol.Table) protocol.Table {
-	out := make(protocol.Table, len(h)+2)
-	for name, v := range h {
-		switch name {
-		case "x-death", "x-first-death-queue", "x-first-death-reason", "x-first-death-exchange",
-			"x-last-death-queue", "x-last-death-reason", "x-last-death-exchange", "x-delivery-count", "x-acquired-count",
-			"CC", "BCC", headerStarts, headerParked, headerReject,
-			umbel.HeaderDeadReason, umbel.HeaderDeadError, umbel.HeaderDeadStack, umbel.HeaderDeadAttempts, umbel.HeaderDeadQueue,
-			umbel.HeaderDeadWorker, umbel.HeaderDeadTime:
-		default:
-			out[name] = v
-		}
-	}
-	return out
 }
 
 // leave settles a parked copy otherwise than by ack: what would happen to the message in its work queue is brought about

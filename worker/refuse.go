@@ -14,7 +14,7 @@ import (
 	"github.com/umbel-go/umbel/protocol"
 )
 
-func (w *Worker) refuse(d *broker.Delivery, err error) {
+func (w *Worker) refuse(q umbel.QueuePlan, d *broker.Delivery, err error) {
 	w.stats.rejected.Add(1)
 	w.app.NotifyRejected(err)
 	log := w.log.With("queue", d.Queue, "content_type", d.Properties.ContentType, "content_encoding", d.Properties.ContentEncoding,
@@ -42,14 +42,16 @@ func (w *Worker) refuse(d *broker.Delivery, err error) {
 		log.Error("received a message that cannot be read")
 		exc, id = namedException("kombu.exceptions", "DecodeError", err.Error()), messageID(d)
 	}
-	if id == "" {
-		w.settle(d, settleReject)
-		return
-	}
-	w.finisher.refuse(d, refusalDocument(d, id, &exc), settleReject)
+	w.buryRefused(q, d, refusalReason(err), err.Error(), 0, func(how settlement) {
+		if id == "" {
+			w.settle(d, how)
+			return
+		}
+		w.finisher.refuse(d, refusalDocument(d, id, &exc), how)
+	})
 }
 
-func (w *Worker) refuseUnknown(d *broker.Delivery, t *protocol.Task) {
+func (w *Worker) refuseUnknown(q umbel.QueuePlan, d *broker.Delivery, t *protocol.Task) {
 	w.stats.rejected.Add(1)
 	w.app.NotifyUnknown(t.Name, t.ID)
 	_, err := w.app.Lookup(t.Name)
@@ -60,7 +62,7 @@ func (w *Worker) refuseUnknown(d *broker.Delivery, t *protocol.Task) {
 	if t.IgnoreResult != nil && *t.IgnoreResult {
 		doc = nil
 	}
-	w.refuseRun(d, t, doc, &exc)
+	w.buryRefused(q, d, umbel.DeadUnregistered, err.Error(), t.Retries, func(how settlement) { w.refuseRun(d, t, doc, &exc, how) })
 }
 
 func refusalDocument(d *broker.Delivery, id string, exc *protocol.Exception) *protocol.Result {

@@ -57,7 +57,8 @@ type Worker struct {
 	twins      twins
 	stats      stats
 
-	aside sync.WaitGroup // endings that no slot waits for
+	aside   sync.WaitGroup // endings that no slot waits for
+	burials chan struct{}  // cap buriesAtOnce: refused messages on their way to the dead letters
 
 	taking context.Context         // ends when nothing is to be started any more
 	base   context.Context         // of every task; outlives warm shutdown
@@ -77,7 +78,7 @@ type Worker struct {
 
 // New makes a worker of the app's tasks. It connects in Run.
 func New(app *umbel.App, c Config) *Worker {
-	return &Worker{app: app, config: c, stage: newStages()}
+	return &Worker{app: app, config: c, stage: newStages(), burials: make(chan struct{}, buriesAtOnce)}
 }
 
 // Run consumes and runs tasks until ctx is cancelled, which starts a warm shutdown, or Stop is called, or the broker is

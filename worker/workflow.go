@@ -73,7 +73,7 @@ func (w *Worker) conclude(r *run, doc *protocol.Result, how settlement, c conclu
 
 // concludeAside is conclude for goroutines that must not wait.
 func (w *Worker) concludeAside(r *run, doc *protocol.Result, how settlement, c conclusion) {
-	if !w.leads(r) {
+	if !w.leads(r) && r.consumer.queue.DeadLetter == "" {
 		w.concluded(r, c)
 		w.finisher.end(r, doc, how)
 		return
@@ -182,10 +182,10 @@ func revokedFor(reason string) conclusion {
 }
 
 // refuseRun ends a task that is known by its message only, with all that would have followed it.
-func (w *Worker) refuseRun(d *broker.Delivery, t *protocol.Task, doc *protocol.Result, exc *protocol.Exception) {
+func (w *Worker) refuseRun(d *broker.Delivery, t *protocol.Task, doc *protocol.Result, exc *protocol.Exception, how settlement) {
 	body, err := t.DecodeBody(w.decode)
 	if err != nil || !umbel.Follows(&body.Embed) {
-		w.finisher.refuse(d, doc, settleReject)
+		w.finisher.refuse(d, doc, how)
 		return
 	}
 	w.aside.Go(func() {
@@ -201,7 +201,6 @@ func (w *Worker) refuseRun(d *broker.Delivery, t *protocol.Task, doc *protocol.R
 			return w.app.FailRest(ctx, r.request, &body.Embed, umbel.Fault{State: umbel.Failure, Exception: exc,
 				Traceback: fmt.Sprintf("%s\n", exc.Error())})
 		})
-		how := settleReject
 		if !ok {
 			how = settleRequeue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -19,6 +20,7 @@ func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*br
 	var (
 		mu    sync.Mutex // held while f may be called: control returns before its function when ctx ends
 		begun bool
+		kept  int // shown, and not removed
 	)
 	err = b.control(ctx, false, func(ch *amqp091.Channel) error {
 		mu.Lock()
@@ -41,6 +43,9 @@ func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*br
 				return queueError("look at", queue, err)
 			}
 			if more = ok && left <= 0; !ok || more {
+				if more {
+					kept++
+				}
 				return nil
 			}
 			begun = true
@@ -48,16 +53,34 @@ func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*br
 			if err != nil {
 				return err
 			}
-			if remove {
-				if err := d.Ack(false); err != nil {
-					return fmt.Errorf("remove message from %q: %w", queue, plain(err))
-				}
+			if !remove {
+				kept++
+			} else if err := d.Ack(false); err != nil {
+				return fmt.Errorf("remove message from %q: %w", queue, plain(err))
 			}
 		}
 	})
 	mu.Lock()
 	defer mu.Unlock()
+	b.awaitReturn(ctx, queue, kept)
 	return more, err
 }
+
+// awaitReturn waits for messages that were shown to be ready again, so that the next look finds them: a quorum queue takes a
+// moment to take them back. Others may take them meanwhile, so that it does not wait for long.
+func (b *Broker) awaitReturn(ctx context.Context, queue string, n int) {
+	wait := backoff{first: 5 * time.Millisecond, most: 50 * time.Millisecond}
+	for range returnLooks {
+		if n == 0 {
+			return
+		}
+		if s, err := b.Stat(ctx, queue); err != nil || s.Ready >= n || !pause(ctx, wait.next()) {
+			return
+		}
+	}
+}
+
+// returnLooks bounds the wait for that, to a second or two.
+const returnLooks = 50
 
 var errBrowseLost = fmt.Errorf("the connection was lost while a queue was looked at: %w", broker.ErrStale)

@@ -20,7 +20,12 @@ var routeOptions = []string{
 	"queue", "exchange", "exchange_type", "routing_key", "priority", "serializer", "compression", "delivery_mode", "expires",
 	"time_limit", "soft_time_limit", "countdown", "eta", "ignore_result", "retry", "retry_policy", "headers", "reply_to",
 	"shadow", "mandatory", "immediate", "add_to_parent", "argsrepr", "kwargsrepr", "timestamp", "message_id", "app_id", "type",
+	"dead_letter_exchange", "dead_letter_routing_key",
 }
+
+// deadLetterInRoutes is what is said of the last two, which guides to Celery write there.
+const deadLetterInRoutes = "Celery ignores it, and the messages are gone; here workers keep what fails for good there: " +
+	"give the queue the option dead_letter in task_queues, which the broker heeds as well"
 
 // routes reads task_routes: a map of pattern to options, or a list of such maps and of lists of [pattern, options]. Within
 // one of them exact names come before globs, as in Celery, and then the order is as written.
@@ -134,8 +139,12 @@ func (r *reader) checkRoute(pattern string, v *Node) {
 		}
 		ok, want := true, ""
 		switch m.Name {
-		case "queue", "exchange", "exchange_type", "routing_key", "serializer", "compression", "reply_to", "shadow":
+		case "queue", "exchange", "exchange_type", "routing_key", "serializer", "compression", "reply_to", "shadow", "dead_letter_exchange":
 			ok, want = o.scalar() && o.Kind != Boolean, "text"
+		case "dead_letter_routing_key":
+			if ok, want = o.scalar() && o.Kind != Boolean, "text"; ok {
+				r.warn(o, "%s: %s: %s", pattern, m.Name, deadLetterInRoutes)
+			}
 		case "priority":
 			f, is := number(o)
 			ok, want = is && f == float64(int(f)) && f >= 0 && f <= 255, "a whole number from 0 to 255"

@@ -79,6 +79,16 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestDeadLettersInRoutesAreTakenWithAWarning(t *testing.T) {
+	got, r := readOne(t, "task_routes", "{a: {queue: q, dead_letter_exchange: dlx, dead_letter_routing_key: q.dlq}}")
+	if want := "f.yaml:1: task_routes: a: dead_letter_routing_key: " + deadLetterInRoutes; texts(r) != want || len(r.problems) != 0 {
+		t.Errorf("said\n%s\nwant\n%s", texts(r), want)
+	}
+	if want := []Route{{"a", map[string]any{"queue": "q", "dead_letter_exchange": "dlx", "dead_letter_routing_key": "q.dlq"}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("read %v", got)
+	}
+}
+
 func TestQueues(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string

@@ -4,6 +4,8 @@ package setting
 var ownTable = []Setting{
 	{Name: "profile", Type: Text, OneOf: []string{"", "production"}, Own: true,
 		Doc: "\"production\" makes a missing broker_url an error instead of a reason to use the embedded broker."},
+	{Name: "audit_file", Type: Text, Default: "umbel-audit.jsonl", Own: true,
+		Doc: "File that takes a line of JSON for everything done with dead letters by hand, before it is done. It is only ever appended to."},
 	{Name: "accept_decompressed_bytes", Type: Int, Default: "134217728", Min: 1, Own: true,
 		Doc: "How large a message body may become when it is decompressed, in bytes. A larger one is refused before it fills the memory."},
 	{Name: "broker_consumer_timeout", Type: Seconds, Default: "1800", Own: true,
