@@ -81,6 +81,7 @@ var samples = map[string]struct {
 	"broker_connection_retry_on_startup":      {"false", new(false)},
 	"broker_connection_max_retries":           {"10", 10},
 	"broker_heartbeat":                        {"30", 30 * time.Second},
+	"broker_credentials_file":                 {"/run/secrets/broker", "/run/secrets/broker"},
 	"broker_consumer_timeout":                 {"30", 30 * time.Second},
 	"broker_transport_options":                {"{a: 1}", map[string]any{"a": int64(1)}},
 	"result_backend":                          {"redis://h/1", "redis://h/1"},

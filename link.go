@@ -268,6 +268,9 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
 		DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
 	}
+	if c.BrokerCredentialsFile != "" {
+		bc.Credentials = func() (string, string, error) { return readCredentials(c.BrokerCredentialsFile) }
+	}
 	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
 		if bc.TLS, err = c.BrokerUseSSL.Config(); err != nil {
 			return broker.Config{}, fmt.Errorf("broker_use_ssl: %w", err)

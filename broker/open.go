@@ -47,6 +47,10 @@ type Config struct {
 	// User and Password, when set, override those of the URL. Celery: broker_user, broker_password.
 	User, Password string
 
+	// Credentials, when set, is asked before each attempt to connect and wins over User, Password and the URL: what has been
+	// rotated is used at the next attempt. An empty user or password leaves the configured one.
+	Credentials func() (user, password string, err error)
+
 	// DelayQueueType is the type of the queues in which a driver that needs some keeps delayed messages: "quorum" (the
 	// default) or "classic". Celery: broker_native_delayed_delivery_queue_type.
 	DelayQueueType string

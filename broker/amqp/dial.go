@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,6 +18,16 @@ import (
 func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, e.timeout, errTimeout)
 	defer cancel()
+	listed := e
+	if ask := l.broker.config.Credentials; ask != nil {
+		user, password, err := ask()
+		if err != nil {
+			return nil, &broker.OpenError{URL: e.masked, Op: "read credentials", Err: oneLine(err)}
+		}
+		fresh := *e
+		fresh.user, fresh.password = cmp.Or(user, e.user), cmp.Or(password, e.password)
+		e = &fresh
+	}
 	conn, fail := connect(ctx, e)
 	if fail != nil {
 		return nil, fail
@@ -45,7 +56,7 @@ func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
 		t.Close()
 		return nil, diagnoseHandshake(ctx, e, t, err)
 	}
-	s := newSession(l, e, c, t)
+	s := newSession(l, listed, c, t)
 	if err := l.open(ctx, s); err != nil {
 		stop()
 		s.abort()
