@@ -12,6 +12,7 @@ type Browser interface {
 	// somebody else has taken meanwhile is not shown, or not removed: f may so have copied what another consumer takes.
 	//
 	// An error of f, or the end of ctx, ends it; what was removed until then is. Brokers may hand messages out to show
-	// them: nobody else then sees them before the end, and they count as handed out once more.
+	// them: nobody else then sees them before the end, they count as handed out once more, and a quorum queue may put them
+	// behind the rest.
 	Browse(ctx context.Context, queue string, limit int, f func(*Message) (remove bool, err error)) (more bool, err error)
 }

@@ -137,5 +137,5 @@ func (in *inbox) state(want broker.ConsumerState) error {
 	}
 }
 
-// patience decides only how long a failing test takes.
-const patience = 20 * time.Second
+// patience decides only how long a failing test takes. A reconnect alone may draw a wait of 30 s.
+const patience = 60 * time.Second

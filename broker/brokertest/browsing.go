@@ -3,6 +3,7 @@ package brokertest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/umbel-go/umbel/broker"
@@ -36,6 +37,21 @@ func (e *env) browse(queue string, limit int, remove ...string) (shown string, m
 	return strings.Join(bodies, " "), more
 }
 
+// expectKept is expect for messages that were shown before: in their order, but in a quorum queue, which may put what it
+// takes back behind the rest.
+func (in *inbox) expectKept(bodies ...string) {
+	in.e.Helper()
+	if !in.e.quorum() {
+		in.expect(bodies...)
+		return
+	}
+	got := strings.Fields(in.bodies(len(bodies)))
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(bodies)); !slices.Equal(got, want) {
+		in.e.Fatalf("delivered %q, want %q in any order", got, want)
+	}
+}
+
 var browsing = []test{
 	{"what waits in a queue can be looked at, and stays as it is", func(e *env) {
 		q := e.queue(nil)
@@ -63,7 +79,7 @@ var browsing = []test{
 		})
 		e.ok(err)
 		e.ready(q, 3)
-		e.consume(broker.Subscription{Queue: q}).expect("a", "b", "c")
+		e.consume(broker.Subscription{Queue: q}).expectKept("a", "b", "c")
 	}},
 
 	{"what is chosen is removed, and the rest keeps its order", func(e *env) {
@@ -73,7 +89,7 @@ var browsing = []test{
 			e.Errorf("shown %q", got)
 		}
 		e.ready(q, 3)
-		e.consume(broker.Subscription{Queue: q}).expect("a", "c", "e")
+		e.consume(broker.Subscription{Queue: q}).expectKept("a", "c", "e")
 	}},
 
 	{"an error ends the look, and what was removed before is gone", func(e *env) {
@@ -90,7 +106,7 @@ var browsing = []test{
 			e.Errorf("Browse: %v, want the callback's own error", err)
 		}
 		e.ready(q, 2)
-		e.consume(broker.Subscription{Queue: q}).expect("b", "c")
+		e.consume(broker.Subscription{Queue: q}).expectKept("b", "c")
 	}},
 
 	{"a message may be published while another is looked at", func(e *env) {

@@ -4,7 +4,7 @@
 //	shop seed                       fill the shelves, and the books with past orders
 //	shop worker -Q high_priority    run tasks; -h tells of its options, which are Celery's
 //	shop order -n 10                place orders and have them processed
-//	shop report                     have a report made, and watch it
+//	shop sales-report               have a report made, and watch it
 //
 // All other commands are those of every program on Umbel: shop --help.
 package main

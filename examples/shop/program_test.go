@@ -48,7 +48,7 @@ func TestOneWorkerWithoutOptionsServesTheWholeShop(t *testing.T) {
 		t.Errorf("orders:\n%s", out)
 	}
 	run("seed", "--past", "2000", "--expired", "2")
-	if out := run("report", "--email", "owner@example.com"); !strings.Contains(out, "2009 rows") {
+	if out := run("sales-report", "--email", "owner@example.com"); !strings.Contains(out, "2009 rows") {
 		t.Errorf("report:\n%s", out)
 	}
 	if out := run("call", "apps.reports.tasks.cleanup_expired_reports", "--wait"); !strings.Contains(out, `"reports": 2`) && !strings.Contains(out, `"reports":2`) {
@@ -63,7 +63,7 @@ func TestOneWorkerWithoutOptionsServesTheWholeShop(t *testing.T) {
 }
 
 func TestACommandLineThatMakesNoSenseIsUsage(t *testing.T) {
-	for _, args := range [][]string{{"order", "-n", "many"}, {"demo", "now"}, {"report", "--since", "yesterday"}, {"seed", "--what"}} {
+	for _, args := range [][]string{{"order", "-n", "many"}, {"demo", "now"}, {"sales-report", "--since", "yesterday"}, {"seed", "--what"}} {
 		var exit *exec.ExitError
 		out, err := program(t, t.TempDir(), args...).CombinedOutput()
 		if !errors.As(err, &exit) || exit.ExitCode() != 2 || len(out) == 0 {

@@ -25,7 +25,7 @@ func (s *shop) reportCommand() cli.Command {
 		}
 	}
 	return cli.Command{
-		Name: "report", Summary: "have a report made, and watch it",
+		Name: "sales-report", Summary: "have a report made, and watch it",
 		Flags: func(f *flag.FlagSet) {
 			f.Func("since", "first `DAY`, such as 2026-01-02", day(&in.Since))
 			f.Func("until", "`DAY` after the last", day(&in.Until))

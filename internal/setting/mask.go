@@ -57,9 +57,12 @@ func maskUser(u string) string {
 	return scheme + user + ":**" + rest[at:]
 }
 
-// secretName reports whether an option's name says that its value is a secret.
+// secretName reports whether an option's name says that its value is a secret. The path of a file that holds one is none.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
+	if strings.HasSuffix(name, "_file") {
+		return false
+	}
 	for _, s := range []string{"password", "passwd", "secret", "token", "credential"} {
 		if strings.Contains(name, s) {
 			return true

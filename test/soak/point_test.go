@@ -49,7 +49,7 @@ var crossings = []crossing{
 	// A start that is counted: the copy is parked, then the original acked.
 	{name: "before the counted copy is parked", starts: "0×2",
 		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", queueA + ".parking.*", "before"}}},
-	{name: "between parked copy and ack of the original", starts: "0×2",
+	{name: "between parked copy and ack of the original", starts: "0×3", // both messages are left, and each is run
 		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", queueA + ".parking.*", "after"}}},
 	{name: "between ack of the original and start", starts: "0×2",
 		kills: []killPoint{{"run", "soak.quick", ""}, {"ack", queueA, "after"}}},
