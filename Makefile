@@ -49,6 +49,7 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) -C tools vet ./tally
 	$(GO) -C tools test ./tally
+	$(GO) -C test/bench build -o /dev/null .
 	$(STATICCHECK) -tags $(TAGS) ./...
 
 .PHONY: generate
