@@ -59,14 +59,7 @@ func (p *program) control(cmd *cobra.Command, f *fleetFlags, words []string) err
 		p.listCommands("Control", all)
 		return nil
 	}
-	if len(words) == 0 {
-		return misuse(cmd, "Missing command: --list explains them")
-	}
-	c, err := p.fleetCommand(cmd, all, words[0])
-	if err != nil {
-		return err
-	}
-	args, err := c.arguments(cmd, words[1:])
+	c, args, err := p.fleetRequest(cmd, all, words)
 	if err != nil {
 		return err
 	}

@@ -243,7 +243,20 @@ func (a fleetArg) read(word string) (any, error) {
 	return word, nil
 }
 
-// find is the command of that name, among these and the app's own.
+// fleetRequest is the command that words name, among these, and what it is to be sent with.
+func (p *program) fleetRequest(cmd *cobra.Command, all []fleetCommand, words []string) (*fleetCommand, map[string]any, error) {
+	if len(words) == 0 {
+		return nil, nil, misuse(cmd, "Missing command: --list explains them")
+	}
+	c, err := p.fleetCommand(cmd, all, words[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	args, err := c.arguments(cmd, words[1:])
+	return c, args, err
+}
+
+// fleetCommand is the command of that name, among these.
 func (p *program) fleetCommand(cmd *cobra.Command, all []fleetCommand, name string) (*fleetCommand, error) {
 	var names []string
 	for i := range all {
