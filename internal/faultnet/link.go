@@ -105,6 +105,7 @@ func (l *Link) Cut() int {
 	n := len(l.pairs)
 	for p := range l.pairs {
 		p.reset()
+		delete(l.pairs, p) // its goroutines may end after the next cut
 	}
 	return n
 }

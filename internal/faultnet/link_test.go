@@ -102,6 +102,9 @@ func TestCutEndsWhatIsOpenAndTakesWhatComes(t *testing.T) {
 	if n := l.Cut(); n != 2 {
 		t.Errorf("cut %d, want 2", n)
 	}
+	if n := l.Open(); n != 0 {
+		t.Errorf("%d open right after the cut", n)
+	}
 	ended(t, a)
 	ended(t, b)
 	dial(t, l)
