@@ -7,7 +7,7 @@ import (
 
 func TestTally(t *testing.T) {
 	var out strings.Builder
-	passed, failed, skipped, err := tally(strings.NewReader(`{"Action":"run","Package":"p","Test":"TestA"}
+	c, err := tally(strings.NewReader(`{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"quiet\n"}
 {"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: it broke\n"}
@@ -26,8 +26,8 @@ func TestTally(t *testing.T) {
 {"Action":"skip","Package":"empty"}
 not json
 `), &out)
-	if err != nil || passed != 1 || failed != 2 || skipped != 3 {
-		t.Errorf("%d passed, %d failed, %d skipped: %v", passed, failed, skipped, err)
+	if err != nil || c.passed != 1 || c.failed != 2 || c.skipped != 3 {
+		t.Errorf("%d passed, %d failed, %d skipped: %v", c.passed, c.failed, c.skipped, err)
 	}
 	for _, want := range []string{"it broke", "undefined: x", "fail     1.5s  p\n", "skip     1  p: c_test.go:1: NOT TESTED: no server\n",
 		"skip     2  p: d.go:1: nothing is kept for …\n", "FAILED p TestB\n    b_test.go:1: it broke\n", "FAILED q\n", "not json"} {
@@ -37,5 +37,20 @@ not json
 	}
 	if strings.Contains(out.String(), "quiet") {
 		t.Errorf("the output of a passed test is shown:\n%s", out.String())
+	}
+}
+
+func TestOnlyWhatMayBeChanceIsTriedOnceMore(t *testing.T) {
+	c, err := tally(strings.NewReader(`{"Action":"output","Package":"p","Test":"TestB/sub","Output":"    b_test.go:1: it broke\n"}
+{"Action":"fail","Package":"p","Test":"TestB/sub"}
+{"Action":"fail","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestR","Output":"WARNING: DATA RACE\n"}
+{"Action":"fail","Package":"p","Test":"TestR"}
+{"Action":"fail","Package":"p"}
+{"Action":"output","Package":"leaks","Output":"goleak: Errors on successful test run: found unexpected goroutines:\n"}
+{"Action":"fail","Package":"leaks"}
+`), &strings.Builder{})
+	if got, want := c.retries(), "leaks\t\np\t\np\tTestB\n"; err != nil || got != want {
+		t.Errorf("%q, want %q: %v", got, want, err)
 	}
 }
