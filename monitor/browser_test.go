@@ -241,6 +241,9 @@ func TestActionsInTheBrowser(t *testing.T) {
 	r.employ("w1@host")
 	r.say(heartbeat())
 	r.say(&protocol.TaskReceived{UUID: "task-1", Name: "shop.pay"})
+	if a := r.send("POST", "/api/v1/workers/w1@host/enable_events", map[string]any{}, as("ann", "ann's password")); a.StatusCode != 200 {
+		t.Fatal(a.Status)
+	}
 	b := browse(t, r.url)
 	b.open("/worker/w1@host", "Log in")
 	b.eval("{const f = document.querySelector('form').elements; f.name.value = 'ann'; f.password.value = \"ann's password\"}")
@@ -256,7 +259,23 @@ func TestActionsInTheBrowser(t *testing.T) {
 	b.press("Revoke…")
 	b.press("Revoke")
 	b.sees("revoked task-1")
+
+	r.say(&protocol.TaskReceived{UUID: "task-9", Name: "shop.add", Args: "()", Kwargs: "{'A': 1, 'B': 2}"}, &protocol.TaskFailed{UUID: "task-9", Exception: "OSError()"})
+	b.open("/tasks", "OSError")
+	b.press("shop.add")
+	b.press("Retry…")
+	b.so("document.querySelector('dialog textarea[name=kwargs]')?.value.includes('\"B\": 2')")
+	edit := "{const t = document.querySelector('dialog textarea[name=kwargs]'); t.value = %q; t.dispatchEvent(new Event('input')); document.querySelector('dialog .main').click()}"
+	b.eval(fmt.Sprintf(edit, `{"A": 1, "B":`))
+	b.so("document.querySelector('dialog[open]') !== null && document.querySelector('#kwargs-wrong')?.textContent !== ''")
+	b.eval(fmt.Sprintf(edit, `{"A": 30, "B": 12}`))
+	b.sees("sent as")
+	b.press("Show it")
+	b.so("location.pathname !== '/task/task-9' && document.querySelector('h1')?.innerText.includes('success')")
+	b.sees("42")
+
 	b.press("Audit")
+	b.sees("run again")
 	b.sees("add_consumer")
 	b.sees("revoke")
 	b.complain()

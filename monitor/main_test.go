@@ -17,6 +17,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/monitor"
 	"github.com/umbel-go/umbel/monitor/access"
@@ -208,4 +209,31 @@ func life(id, name string) []protocol.EventBody {
 func heartbeat() protocol.EventBody {
 	return &protocol.WorkerStatus{Kind: protocol.TypeWorkerHeartbeat, Freq: 2, Active: 3, Processed: 42, LoadAvg: [3]float64{0.1, 0.2, 0.3}, Ident: "umbel",
 		Version: "1.0", System: "Linux"}
+}
+
+func extended(name string, kwargs map[string]any) *protocol.Extended {
+	return &protocol.Extended{Name: name, Args: codec.Of([]any{}), Kwargs: codec.Of(kwargs)}
+}
+
+// browseQueue shows the bodies of what waits in a queue.
+func browseQueue(t *testing.T, r *rig, queue string, f func(body string)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := r.broker.(broker.Browser).Browse(ctx, queue, 100, func(m *broker.Message) (bool, error) {
+		text, err := protocol.DecodeTask(&m.Envelope, protocol.DecodeOptions{})
+		if err != nil {
+			return false, err
+		}
+		body, err := text.DecodeBody(protocol.DecodeOptions{})
+		if err != nil {
+			return false, err
+		}
+		out, err := json.Marshal(map[string]any{"args": body.Args, "kwargs": body.Kwargs})
+		f(string(out))
+		return false, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -104,7 +104,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Version: m.config.Version,
+	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Mask: m.mask, Version: m.config.Version,
 		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
 	server := &http.Server{Handler: m.handler(face), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
 		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}

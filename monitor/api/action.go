@@ -52,12 +52,18 @@ func (r *refusal) Error() string { return r.text }
 
 // done adds an action to the audit log, and answers. What cannot be written down is told.
 func (a *API) done(w http.ResponseWriter, r *http.Request, act history.Act, text string, err error) {
+	a.finish(w, r, act, err, map[string]string{"message": text})
+}
+
+// finish is done with an answer of more than a message.
+func (a *API) finish(w http.ResponseWriter, r *http.Request, act history.Act, err error, answer any) {
 	act.Outcome = "done"
 	if err != nil {
 		act.Outcome = "failed: " + err.Error()
 	}
 	noted := a.note(r, act)
 	var no *refusal
+	var refused *broker.RefusedError
 	switch {
 	case errors.As(err, &no):
 		fail(w, http.StatusConflict, no.text)
@@ -65,12 +71,14 @@ func (a *API) done(w http.ResponseWriter, r *http.Request, act history.Act, text
 		fail(w, http.StatusGatewayTimeout, err.Error())
 	case errors.Is(err, broker.ErrNoQueue):
 		fail(w, http.StatusNotFound, "there is no such queue")
+	case errors.As(err, &refused):
+		fail(w, http.StatusConflict, err.Error())
 	case err != nil:
 		fail(w, http.StatusBadGateway, err.Error())
 	case noted != nil:
-		fail(w, http.StatusInternalServerError, "it is done, but could not be written into the audit log: "+text)
+		fail(w, http.StatusInternalServerError, "it is done, but could not be written into the audit log")
 	default:
-		reply(w, http.StatusOK, map[string]string{"message": text})
+		reply(w, http.StatusOK, answer)
 	}
 }
 

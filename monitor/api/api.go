@@ -17,6 +17,7 @@ import (
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/fleet"
 	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/monitor/mask"
 )
 
 // Document is the description of this interface, OpenAPI 3.1.
@@ -31,6 +32,7 @@ type Config struct {
 	Fleet    *fleet.Fleet
 	Guard    *access.Guard
 	App      *umbel.App // for actions
+	Mask     *mask.Mask // hides what is shown of arguments; nil: nothing
 
 	Version   string
 	ReadOnly  bool
@@ -83,7 +85,9 @@ func (a *API) routes() []route {
 		{"GET /api/v1/series", access.Read, a.series},
 		{"GET /api/v1/audit", access.Admin, a.audit},
 		{"GET /api/v1/openapi.json", access.Read, a.document},
+		{"GET /api/v1/tasks/{id}/call", access.Tasks, a.showCall},
 		{"POST /api/v1/tasks/{id}/revoke", access.Tasks, a.revoke},
+		{"POST /api/v1/tasks/{id}/run", access.Tasks, a.again},
 		{"POST /api/v1/workers/{name}/{command}", access.Read, a.tell}, // its scope goes by the command
 		{"POST /api/v1/queues/{name}/purge", access.Admin, a.purge},
 	}

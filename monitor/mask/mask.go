@@ -145,6 +145,32 @@ func (m *Mask) Event(e *protocol.Event, name string) {
 	}
 }
 
+// Hides reports whether everything that a task of this name says is hidden.
+func (m *Mask) Hides(name string) bool { return m.config.All || m.hides(name) }
+
+// Value is a value of JSON with its secrets hidden: those in texts, and those whose member's name makes them one.
+func (m *Mask) Value(v any) any {
+	switch v := v.(type) {
+	case string:
+		return m.Text(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = m.Value(x)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			if out[k] = m.Value(x); mentions(k) {
+				out[k] = Hidden
+			}
+		}
+		return out
+	}
+	return v
+}
+
 func (m *Mask) hides(name string) bool {
 	for _, p := range m.config.Tasks {
 		if ok, _ := path.Match(p, name); ok {

@@ -3,17 +3,38 @@
 import { h } from './dom.js';
 import { act } from './client.js';
 
+// field is what a dialog asks for: {name, label, type, value, required, json}. A text of several lines is checked as JSON.
+function field(f) {
+  if (f.type === 'checkbox') return h('input', { name: f.name, type: 'checkbox', value: 'yes', checked: f.value === true });
+  if (f.options) return h('select', { name: f.name }, f.options.map(o => h('option', { value: o, selected: o === f.value }, o)));
+  if (f.type !== 'json') return h('input', { name: f.name, type: f.type || 'text', value: f.value || '', required: f.required !== false, placeholder: f.hint, autocomplete: 'off', spellcheck: 'false' });
+  const box = h('textarea', { name: f.name, rows: Math.min(12, Math.max(2, (f.value || '').split('\n').length)), spellcheck: 'false', class: 'mono', 'aria-describedby': f.name + '-wrong' });
+  const wrong = h('span', { class: 'bad', id: f.name + '-wrong', 'aria-live': 'polite' });
+  box.value = f.value || '';
+  box.oninput = () => {
+    let text = '';
+    try {
+      const v = JSON.parse(box.value);
+      if (f.array ? !Array.isArray(v) : v === null || typeof v !== 'object' || Array.isArray(v)) text = f.array ? 'This is no JSON array.' : 'This is no JSON object.';
+    } catch (e) { text = e.message; }
+    box.setCustomValidity(text);
+    wrong.textContent = text;
+  };
+  box.oninput();
+  return [box, wrong];
+}
+
 // ask opens a dialog, and resolves to the form's fields, or null.
 export function ask(title, text, fields, button, danger) {
   return new Promise(resolve => {
-    const inputs = fields.map(f => h('label', null, f.label, h('input', { name: f.name, type: f.type || 'text', value: f.value || '', required: f.required !== false, autocomplete: 'off' })));
+    const inputs = fields.map(f => h('label', null, f.label, field(f)));
     const dialog = h('dialog', { 'aria-label': title }, h('form', { method: 'dialog' },
       h('h2', null, title), text ? h('p', null, text) : null, inputs,
       h('div', { class: 'row end' }, h('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel'),
         h('button', { class: danger ? 'danger' : 'main', value: 'yes' }, button))));
     dialog.onclose = () => {
       const form = dialog.querySelector('form');
-      resolve(dialog.returnValue === 'yes' ? Object.fromEntries(fields.map(f => [f.name, form.elements[f.name].value.trim()])) : null);
+      resolve(dialog.returnValue === 'yes' ? Object.fromEntries(fields.map(f => [f.name, f.type === 'checkbox' ? form.elements[f.name].checked : form.elements[f.name].value.trim()])) : null);
       dialog.remove();
     };
     document.body.append(dialog);
@@ -26,6 +47,7 @@ export function doing() {
   const said = h('p', { class: 'said', role: 'status', 'data-own': '', 'data-key': 'said' });
   return {
     said,
+    // run acts; then is called with what was answered, and may return what to show beside the message.
     async run(path, body, then) {
       said.className = 'said faint';
       said.textContent = 'Working…';
@@ -33,7 +55,8 @@ export function doing() {
         const r = await act(path, body);
         said.className = 'said good';
         said.textContent = r && r.message ? r.message : 'Done.';
-        if (then) then();
+        const more = then ? then(r) : null;
+        if (more instanceof Node) said.append(' ', more);
       } catch (e) {
         said.className = 'said bad';
         said.textContent = e.message;

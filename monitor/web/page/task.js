@@ -19,7 +19,7 @@ export async function task(page) {
       page.well();
       draw();
     } catch (e) {
-      if (e.status === 404) show(page.place, h('h1', null, 'Task'), h('p', { class: 'mono' }, id), h('p', { class: 'empty' }, 'This task is not in the history.'));
+      if (e.status === 404) show(page.place, h('h1', null, 'Task'), h('p', { class: 'mono' }, id), h('p', { class: 'empty' }, 'This task is not in the history. If it was sent just now, it is shown once a worker takes it.'));
       else page.fail(e);
     } finally { busy = false; }
   }
@@ -49,16 +49,37 @@ export async function task(page) {
       text('Traceback', t.traceback));
   }
 
+  // again asks for the arguments, as they were or changed, and calls the task once more.
+  async function again(t) {
+    let c;
+    try { c = await ask('tasks/' + encodeURIComponent(id) + '/call'); } catch (e) { page.fail(e); return; }
+    const args = JSON.stringify(c.args || [], null, 1), kwargs = JSON.stringify(c.kwargs || {}, null, 1);
+    const text = ['A new task is sent, with an id of its own.', c.why, c.hidden ? 'Values shown as *** stay what they are unless you change them.' : ''].filter(Boolean).join(' ');
+    const got = await confirm('Run ' + (t.name || 'this task') + ' again', text, [
+      { name: 'args', label: 'Positional arguments, a JSON array', type: 'json', array: true, value: args },
+      { name: 'kwargs', label: 'Keyword arguments, a JSON object', type: 'json', value: kwargs },
+      { name: 'queue', label: 'Queue', value: c.queue, required: false, hint: 'where its route leads' }], 'Run again');
+    if (!got) return;
+    const body = got.queue ? { queue: got.queue } : {};
+    if (got.args !== args.trim() || got.kwargs !== kwargs.trim() || !c.whole) { // else as it was: the monitor knows what is hidden here
+      body.args = JSON.parse(got.args);
+      body.kwargs = JSON.parse(got.kwargs);
+    }
+    out.run('tasks/' + encodeURIComponent(id) + '/run', body, r => h('a', { href: prefix + '/task/' + encodeURIComponent(r.id) }, 'Show it'));
+  }
+
   function actions(t) {
     if (!page.me.scopes.includes('tasks')) return null;
-    if (['SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED'].includes(t.state)) return out.said.textContent ? out.said : null;
     const path = 'tasks/' + encodeURIComponent(t.id) + '/revoke';
     const revoke = async terminate => {
       if (await confirm(terminate ? 'End this task?' : 'Revoke this task?', terminate ? 'It is cancelled while it runs.' : 'It does not start. If it runs already, it goes on.',
         [], terminate ? 'Terminate' : 'Revoke', true)) out.run(path, { terminate });
     };
-    return h('div', { class: 'row acts', 'data-key': 'actions' }, h('button', { onclick: () => revoke(false) }, 'Revoke…'),
-      t.state === 'STARTED' ? h('button', { class: 'danger', onclick: () => revoke(true) }, 'Terminate…') : null, out.said);
+    const ended = ['SUCCESS', 'FAILURE', 'REVOKED', 'REJECTED'].includes(t.state);
+    return h('div', { class: 'row acts', 'data-key': 'actions' },
+      ended ? null : h('button', { 'data-key': 'revoke', onclick: () => revoke(false) }, 'Revoke…'),
+      t.state === 'STARTED' ? h('button', { 'data-key': 'terminate', class: 'danger', onclick: () => revoke(true) }, 'Terminate…') : null,
+      t.name ? h('button', { 'data-key': 'again', onclick: () => again(t) }, t.state === 'FAILURE' ? 'Retry…' : 'Run again…') : null, out.said);
   }
 
   page.until(listen('tasks', list => {
