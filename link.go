@@ -66,7 +66,7 @@ func (a *App) open(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	log := a.Logger()
-	bc.Log, bc.Name = log, a.name
+	bc.Log, bc.Name, bc.Changed = log, a.name, a.notifyBroker
 	b, err := a.dial(ctx, bc)
 	if err != nil {
 		return nil, err
@@ -254,6 +254,20 @@ func (a *App) Publish(ctx context.Context, m *broker.Message) error {
 		return notSent(err)
 	}
 	return l.publish(ctx, m)
+}
+
+// BrokerCondition is how this process's link to its broker stands: lost, or not taking messages for now. ok is false before
+// anything has been sent or consumed, and with brokers that run inside the process.
+func (a *App) BrokerCondition() (c broker.Condition, ok bool) {
+	l := a.link.Load()
+	if l == nil {
+		return c, false
+	}
+	r, ok := l.broker.(broker.Reporter)
+	if !ok {
+		return c, false
+	}
+	return r.Condition(), true
 }
 
 // BrokerConfig is what the settings say about reaching the broker.

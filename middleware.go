@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -62,6 +63,10 @@ type (
 	RejectedObserver interface{ TaskRejected(reason error) }
 	// UnknownObserver is called for a task that is not registered. Celery: task_unknown.
 	UnknownObserver interface{ TaskUnknown(name, id string) }
+	// BrokerObserver is told when this process has lost its broker or has it back, and when the broker takes no messages for
+	// now (connection.blocked: a memory or disk alarm) or takes them again. It is called on the driver's goroutine and must not
+	// wait for the broker.
+	BrokerObserver interface{ BrokerChanged(c broker.Condition) }
 	// Wrapper runs around the handler: for tracing, transactions, locks.
 	Wrapper interface{ WrapTask(next Handler) Handler }
 )
@@ -95,6 +100,7 @@ type hooks struct {
 	revoked       []RevokedObserver
 	rejected      []RejectedObserver
 	unknown       []UnknownObserver
+	broker        []BrokerObserver
 	wrap          []Wrapper
 }
 
@@ -110,6 +116,7 @@ func (h *hooks) add(m Middleware) error {
 	known = addHook(&h.revoked, m) || known
 	known = addHook(&h.rejected, m) || known
 	known = addHook(&h.unknown, m) || known
+	known = addHook(&h.broker, m) || known
 	known = addHook(&h.wrap, m) || known
 	if !known {
 		return fmt.Errorf("umbel: middleware %T implements none of the middleware interfaces", m)
@@ -157,5 +164,11 @@ func (a *App) NotifyRejected(reason error) {
 func (a *App) NotifyUnknown(name, id string) {
 	for _, m := range a.hooks.unknown {
 		a.callHook("TaskUnknown", func() { m.TaskUnknown(name, id) })
+	}
+}
+
+func (a *App) notifyBroker(c broker.Condition) {
+	for _, m := range a.hooks.broker {
+		a.callHook("BrokerChanged", func() { m.BrokerChanged(c) })
 	}
 }

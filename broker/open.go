@@ -58,6 +58,10 @@ type Config struct {
 	// Options are broker_transport_options that the driver knows; others are refused by name.
 	Options map[string]any
 
+	// Changed, when set, is told when a connection was lost or is back, and when the broker takes no messages or takes them
+	// again, on the driver's goroutine; it must not block. Drivers that are no Reporter never call it.
+	Changed func(Condition)
+
 	// Log is told of losses and recoveries. Defaults to discarding.
 	Log *slog.Logger
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +93,11 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 		for _, t := range c.postponed.drain() {
 			c.worker.postponed.add(t)
 		}
-		log.Warn("consumer lost; restoring it", "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, broker.ErrMaintenance) {
+			level = slog.LevelInfo
+		}
+		log.Log(context.Background(), level, "consumer lost; restoring it", "error", err)
 	case broker.ConsumerRestored:
 		log.Info("consumer restored")
 	case broker.ConsumerFailed:

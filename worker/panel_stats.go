@@ -27,7 +27,22 @@ func (p *panel) stats(context.Context, arguments) (any, error) {
 	if info := p.autoscaleInfo(); info != nil {
 		out = append(out, codec.NamedValue{Name: "autoscaler", Value: codec.Of(info)})
 	}
+	if info := p.blockedInfo(); info != nil {
+		out = append(out, codec.NamedValue{Name: "blocked", Value: codec.Of(info)})
+	}
 	return append(out, object("broker", p.brokerInfo(), "prefetch_count", w.prefetchNow()*len(w.activeConsumers()), "rusage", resourceUsage())...), nil
+}
+
+// blockedInfo is how often the broker has refused messages of this worker for a while; nil when it never has.
+func (p *panel) blockedInfo() []codec.NamedValue {
+	c, ok := p.worker.app.BrokerCondition()
+	if !ok || c.Blocks == 0 {
+		return nil
+	}
+	if c.Blocked == "" {
+		return object("now", false, "times", c.Blocks)
+	}
+	return object("now", true, "times", c.Blocks, "reason", c.Blocked, "seconds", int64(time.Since(c.Since).Seconds()))
 }
 
 // brokerInfo is how the broker is reached, without the password.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/umbel-go/umbel/broker"
 )
@@ -25,6 +27,11 @@ type Broker struct {
 	wg     sync.WaitGroup // the links' supervisors and every consumer
 
 	ways *ways // back from the delay queues
+
+	conditions conditions
+	dialer     net.Dialer   // resolves anew at each attempt
+	latest     atomic.Int32 // index into endpoints of the one that was reached last, by either link
+	back       bell         // rung when a link has connected: the other need not wait any longer
 
 	opening chan struct{} // cap 1: one caller at a time opens the consuming link
 
@@ -54,8 +61,9 @@ func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 	}
 	b.ways = newWays(b, cmp.Or(c.DelayQueueType, quorumQueue))
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	b.publishing = &link{broker: b, role: "publish", log: c.Log, flap: flapMost, open: openLanes}
-	b.consuming = &link{broker: b, role: "consume", log: c.Log, flap: flapMost, open: func(context.Context, *session) error { return nil }}
+	pauses := backoff{first: backoffFirst, most: backoffMost}
+	b.publishing = &link{broker: b, role: "publish", log: c.Log, flap: flapMost, wait: pauses, open: openLanes}
+	b.consuming = &link{broker: b, role: "consume", log: c.Log, flap: flapMost, wait: pauses, open: func(context.Context, *session) error { return nil }}
 	if c.TLS != nil {
 		for _, e := range all {
 			if !e.secure.on {
@@ -101,8 +109,8 @@ func (b *Broker) consumeLink(ctx context.Context) (*link, error) {
 		s.abort()
 		return nil, broker.ErrClosed
 	}
-	b.consumes = true
 	b.consuming.sessions.set(s) // before its supervisor runs: callers after us must see it
+	b.consumes = true
 	b.wg.Go(func() { b.consuming.run(b.ctx, s) })
 	return b.consuming, nil
 }
@@ -117,7 +125,7 @@ func (b *Broker) firstConsuming(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)()
-	if s, again := b.consuming.again(ctx); again == nil {
+	if s, again := b.consuming.again(ctx, false); again == nil {
 		return s, nil
 	}
 	if b.ctx.Err() != nil {

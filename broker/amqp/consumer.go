@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -107,7 +108,11 @@ func (c *consumer) run(l *link, sd *subscribed) {
 			c.serveNone(c.ctx)
 			return
 		}
-		c.broker.config.Log.Warn("consumer lost", "queue", c.sub.Queue, "reason", why)
+		level := slog.LevelWarn
+		if errors.Is(why, broker.ErrMaintenance) {
+			level = slog.LevelInfo
+		}
+		c.broker.config.Log.Log(c.ctx, level, "consumer lost", "queue", c.sub.Queue, "reason", why)
 		c.notify(broker.ConsumerLost, why)
 		var err error
 		if sd, err = c.restore(l, why); err != nil {

@@ -33,6 +33,10 @@ func diagnoseDial(ctx context.Context, e *endpoint, err error) *broker.OpenError
 		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		out.Err = errors.New("connection refused")
+		var op *net.OpError
+		if errors.As(err, &op) && op.Addr != nil && op.Addr.String() != e.address() {
+			out.Err = fmt.Errorf("connection refused by %s", op.Addr) // as the name was resolved this time
+		}
 		out.Hint = "nothing listens there: check host and port, and that the broker runs"
 	case isTimeout(err):
 		out.Err = fmt.Errorf("no answer within %v", e.timeout)

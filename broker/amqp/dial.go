@@ -28,7 +28,7 @@ func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
 		fresh.user, fresh.password = cmp.Or(user, e.user), cmp.Or(password, e.password)
 		e = &fresh
 	}
-	conn, fail := connect(ctx, e)
+	conn, fail := connect(ctx, &l.broker.dialer, e)
 	if fail != nil {
 		return nil, fail
 	}
@@ -79,7 +79,7 @@ func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
 var errTimeout = errors.New("timed out")
 
 // connect returns a connected, and for amqps encrypted, socket.
-func connect(ctx context.Context, e *endpoint) (net.Conn, *broker.OpenError) {
+func connect(ctx context.Context, d *net.Dialer, e *endpoint) (net.Conn, *broker.OpenError) {
 	var config *tls.Config
 	if e.secure.on {
 		var err error
@@ -87,7 +87,6 @@ func connect(ctx context.Context, e *endpoint) (net.Conn, *broker.OpenError) {
 			return nil, &broker.OpenError{URL: e.masked, Op: "read TLS settings", Err: err}
 		}
 	}
-	var d net.Dialer // resolves anew at each attempt
 	conn, err := d.DialContext(ctx, "tcp", e.address())
 	if err != nil {
 		return nil, diagnoseDial(ctx, e, err)

@@ -22,6 +22,9 @@ const (
 	shortLife = time.Second
 	flapMost  = time.Second
 
+	// maintenanceMost is how long a broker that has closed its connections may be away before that is an error in the log.
+	maintenanceMost = 3 * time.Minute
+
 	// flapFree is how many short sessions in a row are forgiven.
 	flapFree = 5
 )
@@ -38,7 +41,7 @@ type link struct {
 
 	mu    sync.Mutex
 	flap  time.Duration // flapMost, unless a test is in a hurry
-	next  int           // index into broker.endpoints of the one to try first
+	wait  backoff       // between cycles of attempts; a test may have another
 	cause error         // of the latest failed attempt or loss, until a session stands
 }
 
@@ -111,10 +114,8 @@ func isPassing(err error) bool {
 	return false
 }
 
-// order returns the endpoints in the order of this cycle: from the one that served last onwards, or shuffled.
+// order returns the endpoints in the order of this cycle: from the one that was reached last onwards, or shuffled.
 func (l *link) order() []*endpoint {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	all := l.broker.endpoints
 	out := make([]*endpoint, 0, len(all))
 	if l.broker.config.Shuffle {
@@ -123,19 +124,16 @@ func (l *link) order() []*endpoint {
 		}
 		return out
 	}
-	out = append(out, all[l.next:]...)
-	return append(out, all[:l.next]...)
+	latest := l.broker.latest.Load()
+	out = append(out, all[latest:]...)
+	return append(out, all[:latest]...)
 }
 
+// connected notes that e answers, and lets the other link know.
 func (l *link) connected(e *endpoint) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cause = nil
-	for i, x := range l.broker.endpoints {
-		if x == e {
-			l.next = i
-		}
-	}
+	l.setCause(nil)
+	l.broker.latest.Store(int32(slices.Index(l.broker.endpoints, e)))
+	l.broker.back.ring()
 }
 
 // run supervises the link until ctx ends or reconnecting is given up. s is the session made by first.
@@ -143,6 +141,7 @@ func (l *link) run(ctx context.Context, s *session) {
 	short := 0
 	for {
 		l.sessions.set(s)
+		l.broker.changed()
 		select {
 		case <-s.gone:
 		case <-ctx.Done():
@@ -154,7 +153,8 @@ func (l *link) run(ctx context.Context, s *session) {
 		lost := s.lostError()
 		l.setCause(lost)
 		s.drain()
-		l.log.Warn("connection lost", "role", l.role, "broker", s.endpoint.masked, "reason", lost)
+		l.broker.changed()
+		l.tellLoss(s, lost)
 		if l.broker.config.NoReconnect {
 			l.giveUp(fmt.Errorf("%w (reconnecting is switched off)", lost))
 			return
@@ -169,7 +169,7 @@ func (l *link) run(ctx context.Context, s *session) {
 			return
 		}
 		var err error
-		if s, err = l.again(ctx); err != nil {
+		if s, err = l.again(ctx, errors.Is(lost, broker.ErrMaintenance)); err != nil {
 			if ctx.Err() != nil {
 				l.sessions.finish(l.broker.endError())
 				return
@@ -179,6 +179,15 @@ func (l *link) run(ctx context.Context, s *session) {
 		}
 		l.log.Info("connection restored", "role", l.role, "broker", s.endpoint.masked)
 	}
+}
+
+// tellLoss logs that a session is over: a broker that closes it is at work on itself, anything else is worth a look.
+func (l *link) tellLoss(s *session, lost error) {
+	if errors.Is(lost, broker.ErrMaintenance) {
+		l.log.Info("the broker has closed the connection; connecting again", "role", l.role, "broker", s.endpoint.masked, "reason", lost)
+		return
+	}
+	l.log.Warn("connection lost", "role", l.role, "broker", s.endpoint.masked, "reason", lost)
 }
 
 // calm waits when the broker flaps: over is how many short sessions there were beyond those forgiven. False when ctx
@@ -193,11 +202,15 @@ func (l *link) calm(ctx context.Context, over int) bool {
 	return pause(ctx, wait.next())
 }
 
-// again dials until a session stands: at once, then one cycle through the URLs after each pause.
-func (l *link) again(ctx context.Context) (*session, error) {
-	wait := backoff{first: backoffFirst, most: backoffMost}
-	tries := 0
+// again dials until a session stands: at once, then one cycle through the URLs after each pause, which ends early when the other
+// link has connected. routine says that the broker closed the connection itself: a node that is stopped for a while is no error.
+func (l *link) again(ctx context.Context, routine bool) (*session, error) {
+	l.mu.Lock()
+	wait := l.wait
+	l.mu.Unlock()
+	tries, begun := 0, time.Now()
 	for {
+		back := l.broker.back.next()
 		for _, e := range l.order() {
 			s, err := l.dial(ctx, e)
 			if err == nil {
@@ -212,11 +225,15 @@ func (l *link) again(ctx context.Context) (*session, error) {
 			if most := l.broker.config.MaxRetries; most > 0 && tries >= most {
 				return nil, fmt.Errorf("gave up reconnecting after %d attempts: %w", tries, err)
 			}
-			l.log.Error("cannot connect", "role", l.role, "attempt", tries, "error", err)
+			level := slog.LevelError
+			if routine && isPassing(err) && time.Since(begun) < maintenanceMost {
+				level = slog.LevelInfo
+			}
+			l.log.Log(ctx, level, "cannot connect", "role", l.role, "attempt", tries, "error", err)
 		}
 		d := wait.next()
 		l.log.Info("trying to connect again", "role", l.role, "in", d.Round(time.Millisecond))
-		if !pause(ctx, d) {
+		if !pauseOr(ctx, d, back) {
 			return nil, context.Cause(ctx)
 		}
 	}

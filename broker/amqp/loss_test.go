@@ -2,12 +2,15 @@ package amqp
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,6 +349,66 @@ func TestAnIdleConnectionStaysThroughManyHeartbeats(t *testing.T) {
 	in.next()
 	if n := link.Accepted(); n != opened {
 		t.Errorf("%d connections, want the first %d", n, opened)
+	}
+}
+
+// Handlers that take every processor, a consumer that stands still before a full window, and a flow in both directions: the
+// heartbeats of either side are answered meanwhile.
+func TestHeartbeatsDoNotDependOnTheLoad(t *testing.T) {
+	t.Parallel()
+	_, wire, url := linked(t)
+	b := open(t, url, func(c *broker.Config) { c.Heartbeat = time.Second })
+	for _, q := range []string{"busy", "stuck"} {
+		declareQueue(t, b, q, nil)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // three times what either side allows of silence
+	defer cancel()
+	var all sync.WaitGroup
+	release := make(chan struct{})
+	stuck, err := b.Consume(t.Context(), broker.Subscription{Queue: "stuck", Deliver: func(*broker.Delivery) { <-release }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var taken atomic.Int64
+	_, err = b.Consume(t.Context(), broker.Subscription{Queue: "busy", Prefetch: 100, Deliver: func(d *broker.Delivery) {
+		taken.Add(1)
+		if err := d.Ack(); err != nil {
+			t.Errorf("ack: %v", err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range runtime.GOMAXPROCS(0) + 1 { // handlers that compute
+		all.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				_ = sha256.Sum256(make([]byte, 64<<10))
+			}
+		})
+	}
+	body := strings.Repeat("x", 16<<10)
+	for range 2 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				for _, q := range []string{"busy", "stuck"} {
+					if err := b.Publish(t.Context(), message(q, body)); err != nil {
+						t.Errorf("publish: %v", err)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(release)
+	if err := stuck.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := wire.Accepted(); n != 2 {
+		t.Errorf("%d connections, want the first 2: one was taken for dead", n)
+	}
+	if taken.Load() == 0 {
+		t.Error("nothing was delivered: there was no load")
 	}
 }
 

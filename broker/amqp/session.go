@@ -9,6 +9,8 @@ import (
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/umbel-go/umbel/broker"
 )
 
 const (
@@ -87,19 +89,6 @@ func (s *session) watch(closes <-chan *amqp091.Error, blocks <-chan amqp091.Bloc
 			s.block(b)
 		}
 	}
-}
-
-func (s *session) block(b amqp091.Blocking) {
-	if b.Active {
-		s.blocked.set(&b.Reason)
-		s.free.clear(s.free.get())
-		s.link.log.Warn("broker refuses publishes for now: it has raised an alarm", "broker", s.endpoint.masked, "reason", b.Reason)
-		return
-	}
-	s.blocked.clear(s.blocked.get())
-	yes := true
-	s.free.set(&yes)
-	s.link.log.Info("broker takes publishes again", "broker", s.endpoint.masked)
 }
 
 var errClosedHere = errors.New("connection closed by this process")
@@ -222,6 +211,12 @@ type saidError struct{ e *amqp091.Error }
 
 func (e *saidError) Error() string { return fmt.Sprintf("%d %s", e.e.Code, e.e.Reason) }
 func (e *saidError) Unwrap() error { return e.e }
+
+// Is finds broker.ErrMaintenance in what RabbitMQ says when it closes connections by an operator's command, when a node stops or
+// is drained (320), and when something breaks inside of it, such as a queue whose node is going (541).
+func (e *saidError) Is(target error) bool {
+	return target == broker.ErrMaintenance && (e.e.Code == amqp091.ConnectionForced || e.e.Code == amqp091.InternalError)
+}
 
 // said returns the broker's own error in err, nil when there is none.
 func said(err error) *amqp091.Error {

@@ -110,6 +110,17 @@ func (l *Link) Cut() int {
 	return n
 }
 
+// Say sends every client bytes as if the server had: between two of its replies, if the server is quiet.
+func (l *Link) Say(p []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for pair := range l.pairs {
+		if _, err := pair.client.Write(p); err != nil && !errors.Is(err, net.ErrClosed) {
+			l.t.Logf("faultnet: %v", err)
+		}
+	}
+}
+
 // Refuse makes the link reset new connections at once, or take them again.
 func (l *Link) Refuse(refuse bool) {
 	l.mu.Lock()

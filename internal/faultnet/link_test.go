@@ -114,6 +114,17 @@ func TestCutEndsWhatIsOpenAndTakesWhatComes(t *testing.T) {
 	}
 }
 
+func TestSayIsHeardByEveryClientAndNotByTheServer(t *testing.T) {
+	l := To(t, echo(t))
+	a, b := dial(t, l), dial(t, l)
+	l.Say([]byte("psst"))
+	for _, c := range []net.Conn{a, b} {
+		hear(t, c, "psst")
+		say(t, c, "and on")
+		hear(t, c, "and on")
+	}
+}
+
 func TestTapSeesWhatClientsSendAndNothingElse(t *testing.T) {
 	l := To(t, echo(t))
 	first := dial(t, l)
