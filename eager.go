@@ -80,7 +80,7 @@ func (a *App) sendEager(ctx context.Context, d *Definition, c call) (*AsyncResul
 }
 
 // endEager does what follows from an eager task, as a worker does.
-func (a *App) endEager(ctx context.Context, run *eager, r *Request, e *protocol.Embed, o Outcome) (*protocol.Result, error) {
+func (a *App) endEager(ctx context.Context, run *eager, r *Request, e *protocol.Embed, o *Outcome) (*protocol.Result, error) {
 	doc := eagerDocument(r, o)
 	switch o.State {
 	case Success:
@@ -116,12 +116,12 @@ func encodeJSON(v any) (codec.Value, error) {
 	return codec.JSON(raw), err
 }
 
-func eagerDocument(r *Request, o Outcome) *protocol.Result {
+func eagerDocument(r *Request, o *Outcome) *protocol.Result {
 	value := o.Encoded // what a result is after the wire, not what it was before
 	if o.State != Success {
 		raw, err := NewException(o.Err).Value().AppendJSON(nil)
 		if err != nil {
-			o = Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
+			o = &Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
 			raw, _ = NewException(err).Value().AppendJSON(nil)
 		}
 		value = codec.JSON(raw)

@@ -92,9 +92,8 @@ func (c *child) run(call *procpool.Call, payload []byte) *outcome {
 		case <-ctx.Done():
 		}
 	}()
-	o := &outcome{Outcome: w.app.Execute(ctx, k.def, r, body)}
-	o.children = r.Children()
-	return o
+	o := w.app.Execute(ctx, k.def, r, body)
+	return &outcome{Outcome: *o, children: r.Children()}
 }
 
 // report has a state stored by the parent, so that none is stored after the task's end.

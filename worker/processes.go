@@ -85,9 +85,9 @@ func (s *processSeat) expel(*run) (string, []any) {
 	return "its child process is killed, another takes its place", []any{"pid", s.child.PID()}
 }
 
-func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (umbel.Outcome, *death) {
+func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (*umbel.Outcome, *death) {
 	w := s.processes.worker
-	failed := func(err error) (umbel.Outcome, *death) { return umbel.Outcome{State: umbel.Failure, Err: err}, nil }
+	failed := func(err error) (*umbel.Outcome, *death) { return &umbel.Outcome{State: umbel.Failure, Err: err}, nil }
 	o := &order{message: r.delivery.Message, queue: r.request.Queue, redelivered: r.request.Redelivered, wantsValue: w.wantsValue(r),
 		soft: r.request.SoftTimeLimit, hard: r.request.TimeLimit}
 	o.message.Exchange, o.message.RoutingKey = r.request.Exchange, r.request.RoutingKey
@@ -108,17 +108,17 @@ func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (umb
 				return failed(fmt.Errorf("read what a child process answered: %w", err))
 			}
 			r.request.SetChildren(out.children)
-			return out.Outcome, nil
+			return &out.Outcome, nil
 		case errors.Is(err, procpool.ErrNotBegun):
 			if err := s.another(ctx); err != nil {
 				return failed(fmt.Errorf("hand the task to another child process: %w", err))
 			}
 		case errors.As(err, &died) && ctx.Err() != nil && errors.Is(context.Cause(ctx), umbel.ErrRevoked):
-			return umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked}, nil
+			return &umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked}, nil
 		case errors.As(err, &died) && ctx.Err() != nil && errors.Is(context.Cause(ctx), umbel.ErrShutdown):
 			return failed(umbel.ErrShutdown)
 		case errors.As(err, &died):
-			return umbel.Outcome{}, &death{status: died.Status, order: number}
+			return nil, &death{status: died.Status, order: number}
 		default:
 			return failed(fmt.Errorf("hand the task to a child process: %w", err))
 		}

@@ -43,7 +43,10 @@ type run struct {
 	reports   sync.RWMutex       // held for reading while the handler reports a state
 	life      context.Context    // of a handler with a hard time limit: over when that has ended it; else nil
 	ended     atomic.Bool        // the outcome has been taken; a later one is dropped
-	expelled  chan struct{}      // made with a hard limit; closed when the task has been ended by it
+	clocks    *clocks            // its time limits, while it runs; nil: it has none
+	got       *umbel.Outcome     // what the handler returned
+	death     *death             // how the handler's process died instead
+	back      bool               // the handler has returned
 	acked     bool               // settled early
 	outcome   protocol.EventBody // to be told when it is settled; nil: nothing to tell, or nobody wants to know
 	successor *run               // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu

@@ -13,7 +13,7 @@ type seat interface {
 	pid() int
 
 	// run runs the task to its end and says how it ended. lost is how its process died instead, nil if it did not.
-	run(ctx context.Context, r *run, body *protocol.Body) (o umbel.Outcome, lost *death)
+	run(ctx context.Context, r *run, body *protocol.Body) (o *umbel.Outcome, lost *death)
 
 	// expel ends a task past its hard time limit here and now, as far as that can be done, and says what was done. The slot
 	// is free when it returns, or another is in its place. It may be called while run runs, by another goroutine.
@@ -63,7 +63,7 @@ func (s *ownSeats) close()                             {}
 func (s *ownSeats) pid() int                           { return pid }
 func (s *ownSeats) leave()                             {}
 
-func (s *ownSeats) run(ctx context.Context, r *run, body *protocol.Body) (umbel.Outcome, *death) {
+func (s *ownSeats) run(ctx context.Context, r *run, body *protocol.Body) (*umbel.Outcome, *death) {
 	return s.worker.app.Execute(ctx, r.known.def, r.request, body), nil
 }
 

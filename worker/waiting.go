@@ -61,11 +61,13 @@ func (r *run) begin(body *protocol.Body, stop context.CancelCauseFunc) {
 	r.stands, r.body, r.started, r.early, r.stop = standRunning, body, time.Now(), r.acked, stop
 }
 
-// end notes that the handler has returned.
+// end notes that the handler has returned, and ends its context.
 func (r *run) end() {
 	r.view.Lock()
-	defer r.view.Unlock()
+	stop := r.stop
 	r.stands, r.stop = standEnded, nil
+	r.view.Unlock()
+	stop(nil)
 }
 
 // terminate cancels the context of a running task with its cause, and reports whether there was one to cancel.
