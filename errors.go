@@ -71,9 +71,13 @@ type RetryError struct {
 
 func (e *RetryError) Error() string {
 	if e.Err == nil {
-		return fmt.Sprintf("Retry in %gs", e.In.Seconds())
+		return e.wait()
 	}
-	return fmt.Sprintf("Retry in %gs: %v", e.In.Seconds(), e.Err)
+	return fmt.Sprintf("%s: %v", e.wait(), e.Err)
+}
+
+func (e *RetryError) wait() string {
+	return fmt.Sprintf("Retry in %gs", e.In.Round(time.Millisecond).Seconds())
 }
 
 func (e *RetryError) Unwrap() error { return e.Err }

@@ -105,7 +105,7 @@ func errorType(err error) (module, name string) {
 }
 
 // traceback is what result documents and logs hold in place of Python's: the error's chain, one line for each error that
-// wraps another, and the stack of a panic.
+// wraps another, and the stack of a panic. Its last line is the exception as Python shows it.
 func traceback(task string, err error) (text string) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -129,9 +129,22 @@ func traceback(task string, err error) (text string) {
 			fmt.Fprintf(&b, "  caused by %T: %v\n", e, e)
 		}
 	}
-	exc := NewException(err)
-	b.WriteString(exc.Type)
-	if msg := err.Error(); msg != "" {
+	module, name, msg := "", "", err.Error()
+	var retry *RetryError
+	if errors.As(err, &retry) {
+		module, name, msg = "celery.exceptions", "Retry", retry.wait()
+		if retry.Err != nil {
+			msg += ": " + NewException(retry.Err).Repr()
+		}
+	} else {
+		exc := NewException(err)
+		module, name = exc.Module, exc.Type
+	}
+	if module != "" && module != "builtins" {
+		b.WriteString(module + ".")
+	}
+	b.WriteString(name)
+	if msg != "" {
 		b.WriteString(": " + msg)
 	}
 	b.WriteByte('\n')

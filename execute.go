@@ -155,7 +155,8 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 	}
 	if policy != nil && policy.Covers(err) && policy.Left(r.Retries) {
 		delay := policy.DelayFor(r.Retries)
-		return &Outcome{State: Retrying, Delay: delay, Cause: err, Err: &RetryError{In: delay, Err: err}, Traceback: traceback(r.Name, err)}
+		again := &RetryError{In: delay, Err: err}
+		return &Outcome{State: Retrying, Delay: delay, Cause: err, Err: again, Traceback: traceback(r.Name, again)}
 	}
 	return d.failure(r, err)
 }

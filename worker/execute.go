@@ -167,7 +167,7 @@ func (w *Worker) succeededBefore(r *run) bool {
 }
 
 func (w *Worker) storeStarted(r *run) {
-	meta := map[string]any{"pid": r.seat.pid(), "hostname": w.node}
+	meta := []codec.NamedValue{{Name: "pid", Value: codec.Of(r.seat.pid())}, {Name: "hostname", Value: codec.Of(w.node)}}
 	doc := r.request.Document(umbel.Started, codec.Of(meta), w.settings.ResultExtended)
 	if errs := w.results.Store(w.base, []*protocol.Result{doc}); errs != nil {
 		w.log.Warn("cannot store state STARTED", "id", r.task.ID, "error", errs[0])

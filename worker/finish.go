@@ -48,6 +48,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 	case umbel.Revoked:
 		w.stats.revoked.Add(1)
 		w.app.NotifyRevoked(r.request, false)
+		r.awaitRecord()
 		w.conclude(r, w.revokedDocument(r, "terminated"), settleAck, revokedFor("terminated"))
 	default:
 		w.failed(r, o)
@@ -133,6 +134,11 @@ func (w *Worker) revokedDocument(r *run, reason string) *protocol.Result {
 	if w.results == nil || (r.ignored() && !r.known.policy.StoreErrors) {
 		return nil
 	}
+	if w.settings.ResultExtended && reason != "terminated" { // it never ran, and its document shows its arguments
+		if body, err := r.task.DecodeBody(w.decode); err == nil {
+			r.request.Prepare(w.app, body)
+		}
+	}
 	exc := namedException("celery.exceptions", "TaskRevokedError", reason)
 	return r.request.Document(umbel.Revoked, exc.Value(), w.settings.ResultExtended)
 }
@@ -173,6 +179,9 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	w.settleRun(r, settleAck)
 }
 
+// leastDelay is the shortest delay that is one: an ETA so near has come when it is read. Celery sends none for a countdown of 0.
+const leastDelay = time.Millisecond
+
 // publishAttempt publishes the next attempt. What may have arrived is not sent again: the attempt runs again instead, which
 // leaves one chain of attempts in place of two.
 func (w *Worker) publishAttempt(r *run, body *protocol.Body, o *umbel.Outcome) error {
@@ -180,7 +189,10 @@ func (w *Worker) publishAttempt(r *run, body *protocol.Body, o *umbel.Outcome) e
 	kept := w.publishPatiently(r, "the next attempt", func(context.Context) error {
 		err = w.republish(r, body, func(t *protocol.Task) {
 			t.Retries++
-			t.ETA = time.Now().Add(o.Delay)
+			t.ETA = time.Time{}
+			if o.Delay >= leastDelay {
+				t.ETA = time.Now().Add(o.Delay)
+			}
 			t.ParentID = t.ID
 			r.request.AddAttempt(t, o.Cause)
 		})

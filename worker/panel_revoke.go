@@ -15,14 +15,15 @@ import (
 
 func mapKeys[K comparable, V any](m map[K]V) iter.Seq[K] { return maps.Keys(m) }
 
-// signals are the names that Celery's clients send. In this process a task's context is cancelled, whatever the signal.
-var signals = map[string]bool{"TERM": true, "KILL": true, "INT": true, "QUIT": true, "HUP": true, "USR1": true, "USR2": true, "ABRT": true, "ALRM": true}
+// signals are the names that Celery's clients send, and their numbers. In this process a task's context is cancelled,
+// whatever the signal; events tell which was asked for.
+var signals = map[string]int{"": 15, "TERM": 15, "KILL": 9, "INT": 2, "QUIT": 3, "HUP": 1, "USR1": 10, "USR2": 12, "ABRT": 6, "ALRM": 14}
 
-func checkSignal(name string) error {
-	if name == "" || signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")] {
-		return nil
+func signum(name string) (int, error) {
+	if n := signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")]; n != 0 {
+		return n, nil
 	}
-	return control.Failf("TypeError", "signal %q is not known", name)
+	return 0, control.Failf("TypeError", "signal %q is not known", name)
 }
 
 func (p *panel) revoke(_ context.Context, a arguments) (any, error) {
@@ -32,7 +33,8 @@ func (p *panel) revoke(_ context.Context, a arguments) (any, error) {
 func (p *panel) terminate(_ context.Context, a arguments) (any, error) { return p.revokeIDs(a, true) }
 
 func (p *panel) revokeIDs(a arguments, terminate bool) (any, error) {
-	if err := checkSignal(a.text("signal")); err != nil {
+	signal, err := signum(a.text("signal"))
+	if err != nil {
 		return nil, err
 	}
 	ids := a.texts("task_id")
@@ -41,12 +43,12 @@ func (p *panel) revokeIDs(a arguments, terminate bool) (any, error) {
 	for i, id := range ids {
 		names[i] = umbel.RevokedID(id)
 	}
-	w.revoked.revoke(names, ids)
+	recorded := w.revoked.revoke(names, ids)
 	if !terminate {
 		w.log.Info("tasks flagged as revoked", "tasks", ids)
 		return control.Done(fmt.Sprintf("tasks %s flagged as revoked", setText(slices.Compact(slices.Sorted(slices.Values(ids)))))), nil
 	}
-	ended := w.terminate(func(r *run) bool { return slices.Contains(ids, r.task.ID) })
+	ended := w.terminate(&termination{signal, recorded}, func(r *run) bool { return slices.Contains(ids, r.task.ID) })
 	if len(ended) == 0 {
 		return control.Done("terminate: tasks unknown"), nil
 	}
@@ -54,7 +56,8 @@ func (p *panel) revokeIDs(a arguments, terminate bool) (any, error) {
 }
 
 func (p *panel) revokeStamped(_ context.Context, a arguments) (any, error) {
-	if err := checkSignal(a.text("signal")); err != nil {
+	signal, err := signum(a.text("signal"))
+	if err != nil {
 		return nil, err
 	}
 	headers, err := stampsOf(a.Argument("headers"))
@@ -70,14 +73,14 @@ func (p *panel) revokeStamped(_ context.Context, a arguments) (any, error) {
 			names = append(names, umbel.RevokedStamp(h.Name, v))
 		}
 	}
-	w.revoked.revoke(names, nil)
+	recorded := w.revoked.revoke(names, nil)
 	shown := codec.Repr(headers)
 	if !a.flag("terminate") {
 		w.log.Info("stamps flagged as revoked", "stamps", shown)
 		return control.Done(fmt.Sprintf("headers %s flagged as revoked, but not terminated", shown)), nil
 	}
 	hits := make(map[string][]string)
-	w.terminate(func(r *run) bool {
+	w.terminate(&termination{signal, recorded}, func(r *run) bool {
 		return stamped(r, func(name, value string) bool {
 			if !slices.Contains(wanted[name], value) {
 				return false

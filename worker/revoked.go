@@ -43,7 +43,10 @@ type revocation struct {
 	at   time.Time
 }
 
-type written struct{ names, ids []string }
+type written struct {
+	names, ids []string
+	tried      chan struct{} // closed after the first attempt
+}
 
 // unwrittenRoom is how many commands may wait for the store. Beyond it they are not written down here: whoever else
 // heard them may.
@@ -156,14 +159,18 @@ func (w *Worker) discard(r *run) bool {
 	return true
 }
 
-// revoke notes what was revoked by a command, and has it written down. ids are those among the names.
-func (s *revoked) revoke(names, ids []string) {
+// revoke notes what was revoked by a command, and has it written down. ids are those among the names. What it returns is
+// closed when that has been tried.
+func (s *revoked) revoke(names, ids []string) (tried <-chan struct{}) {
 	s.add(time.Now(), names...)
+	done := make(chan struct{})
 	select {
-	case s.unwritten <- written{names, ids}:
+	case s.unwritten <- written{names, ids, done}:
 	default:
+		close(done)
 		s.worker.log.Warn("too many revocations wait for the result store; some are known to this worker alone", "tasks", len(ids))
 	}
+	return done
 }
 
 // run writes down what commands have revoked, and reads anew what others have.
@@ -217,6 +224,14 @@ func (s *revoked) write(all []written) (left []written) {
 	if len(all) == 0 {
 		return nil
 	}
+	defer func() {
+		for i := range all {
+			if all[i].tried != nil {
+				close(all[i].tried)
+				all[i].tried = nil
+			}
+		}
+	}()
 	if err := s.save(); err != nil {
 		w.log.Error("cannot keep what was revoked in the state file", "file", w.stateFile, "error", err)
 	}
@@ -336,10 +351,10 @@ func (s *revoked) close() {
 }
 
 // terminate ends the running tasks that f chooses and returns their ids.
-func (w *Worker) terminate(f func(*run) bool) []string {
+func (w *Worker) terminate(how *termination, f func(*run) bool) []string {
 	var ids []string
 	for _, r := range w.pool.running() {
-		if !f(r) || !r.terminate(umbel.ErrRevoked) {
+		if !f(r) || !r.terminate(how) {
 			continue
 		}
 		w.log.Info("terminating task", "task", r.request.DisplayName(), "id", r.task.ID)

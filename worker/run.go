@@ -38,6 +38,8 @@ type run struct {
 	early   bool                    // acked before it ran
 	stop    context.CancelCauseFunc // of its context, while it runs
 
+	termination atomic.Pointer[termination] // not nil once it was told to end by remote control
+
 	slot      *slot              // that runs it
 	seat      seat               // where it runs
 	reports   sync.RWMutex       // held for reading while the handler reports a state

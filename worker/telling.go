@@ -68,7 +68,11 @@ func (w *Worker) concluded(r *run, c conclusion) {
 	case umbel.Success:
 		r.outcome = &protocol.TaskSucceeded{UUID: r.task.ID, Result: reprValue(c.value), Runtime: c.runtime.Seconds()}
 	case umbel.Revoked:
-		r.outcome = &protocol.TaskRevoked{UUID: r.task.ID, Terminated: c.reason == "terminated", Expired: c.reason == "expired"}
+		e := &protocol.TaskRevoked{UUID: r.task.ID, Terminated: c.reason == "terminated", Expired: c.reason == "expired"}
+		if t := r.termination.Load(); t != nil {
+			e.Signum = codec.Of(t.signum)
+		}
+		r.outcome = e
 	default:
 		r.outcome = failedEvent(r, c.exception, c.traceback)
 	}
