@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,12 +39,13 @@ type world struct {
 	client   *client
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld makes one; more are settings over the usual ones.
+func newWorld(t *testing.T, more ...map[string]any) *world {
 	t.Helper()
 	testenv.Python(t)
 	w := &world{rabbit: testenv.RabbitMQ(t), redis: testenv.Redis(t), settings: filepath.Join(t.TempDir(), "settings.json")}
 	ca := testenv.CA(t).File
-	text, err := json.MarshalIndent(map[string]any{
+	settings := map[string]any{
 		"broker_url":            w.rabbit.TLSURL(),
 		"broker_use_ssl":        map[string]any{"ca_certs": ca, "cert_reqs": 2}, // ssl.CERT_REQUIRED
 		"result_backend":        w.redis.TLSURL(),
@@ -61,7 +63,11 @@ func newWorld(t *testing.T) *world {
 			"go.quorum":   map[string]any{"queue": "quorum"},
 			"py.*":        map[string]any{"queue": "py"},
 		},
-	}, "", "  ")
+	}
+	for _, m := range more {
+		maps.Copy(settings, m)
+	}
+	text, err := json.MarshalIndent(settings, "", "  ")
 	if err == nil {
 		err = os.WriteFile(w.settings, text, 0o600)
 	}
@@ -159,7 +165,8 @@ func workerProcess() int {
 	}
 	app := umbel.New("interop", umbel.WithConfig(c))
 	registerTasks(app, nil)
-	err = worker.New(app, worker.Config{Queues: []string{os.Getenv("INTEROP_QUEUE")}, Concurrency: 1,
+	registerStateTasks(app)
+	err = worker.New(app, worker.Config{Queues: []string{os.Getenv("INTEROP_QUEUE")}, Nodename: os.Getenv("INTEROP_NODE"), Concurrency: 1,
 		OnReady: func() { fmt.Fprintln(os.Stderr, "go worker ready") }}).Run(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -72,6 +72,36 @@ def document(r):
     return json.loads(app.backend.client.get("celery-task-meta-" + (r if isinstance(r, str) else r.id)) or "null")
 
 
+def shown(id):
+    """Everything that a client is shown of a task: its document, and what AsyncResult makes of it."""
+    r = AsyncResult(id, app=app)
+    raw = document(id)
+    view = {"document": raw, "members": list(raw) if raw else None}
+    for name in "state", "status", "name", "args", "kwargs", "worker", "retries", "queue", "task_id", "traceback":
+        view[name] = getattr(r, name)
+    for name in "result", "info", "date_done":
+        view[name] = described(getattr(r, name))
+    for name in "ready", "successful", "failed":
+        view[name] = getattr(r, name)()
+    view["children"] = described(r.children)
+    if r.ready():
+        view["get"] = described(r.get(propagate=False))
+        try:
+            view["raised"] = None
+            r.get()
+        except Exception as e:
+            view["raised"] = described(e)
+    return view
+
+
+def described(v):
+    if isinstance(v, BaseException):
+        return {"type": type(v).__name__, "module": type(v).__module__, "args": [repr(a) for a in v.args], "text": str(v), "repr": repr(v),
+                "bases": [c.__name__ for c in type(v).__mro__]}
+    return {"type": type(v).__name__, "value": repr(v)}
+
+
+world.update(shown=shown)
 world.update(send=send, get=get, fails=fails, document=document, AsyncResult=lambda id, app=app: AsyncResult(id, app=app))
 
 

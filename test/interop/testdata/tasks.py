@@ -166,6 +166,146 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+# What each state shows: the same tasks as in shown_tasks_test.go.
+
+
+@app.task(name="state.ok")
+def state_ok(x):
+    return {"got": x}
+
+
+@app.task(name="state.fail")
+def state_fail():
+    raise ValueError("boom")
+
+
+@app.task(name="state.fail.late", acks_late=True)
+def state_fail_late():
+    raise ValueError("boom")
+
+
+@app.task(name="state.fail.rejected", acks_late=True, acks_on_failure_or_timeout=False)
+def state_fail_rejected():
+    raise ValueError("boom")
+
+
+@app.task(name="state.ignore")
+def state_ignore():
+    raise Ignore()
+
+
+@app.task(name="state.reject")
+def state_reject():
+    raise Reject("no thanks", requeue=False)
+
+
+@app.task(name="state.reject.late", acks_late=True)
+def state_reject_late():
+    raise Reject("no thanks", requeue=False)
+
+
+@app.task(name="state.requeue.late", bind=True, acks_late=True)
+def state_requeue_late(self):
+    if not self.request.delivery_info["redelivered"]:
+        raise Reject("not now", requeue=True)
+    return "the second time"
+
+
+@app.task(name="state.retry", bind=True, max_retries=1)
+def state_retry(self, countdown):
+    raise self.retry(exc=ValueError("again"), countdown=countdown)
+
+
+@app.task(name="state.retry.bare", bind=True, max_retries=1)
+def state_retry_bare(self, countdown):
+    raise self.retry(countdown=countdown)
+
+
+@app.task(name="state.retry.auto", autoretry_for=(ValueError,), max_retries=1, default_retry_delay=0)
+def state_retry_auto():
+    raise ValueError("again")
+
+
+@app.task(name="state.retry.once", bind=True, max_retries=1)
+def state_retry_once(self):
+    if self.request.retries == 0:
+        raise self.retry(exc=ValueError("again"), countdown=0)
+    return "the second time"
+
+
+@app.task(name="state.hang")
+def state_hang():
+    time.sleep(600)
+
+
+@app.task(name="state.hang.late", acks_late=True)
+def state_hang_late():
+    time.sleep(600)
+
+
+@app.task(name="state.wait", bind=True, track_started=True)
+def state_wait(self, folder):
+    await_file(os.path.join(folder, self.request.id))
+    return "done"
+
+
+@app.task(name="state.progress", bind=True)
+def state_progress(self, folder):
+    self.update_state(state="PROGRESS", meta={"done": 3, "of": 10})
+    await_file(os.path.join(folder, self.request.id))
+    return "done"
+
+
+def await_file(path):
+    deadline = time.monotonic() + 60
+    while not os.path.exists(path):
+        assert time.monotonic() < deadline, "nobody made " + path
+        time.sleep(0.02)
+
+
+@app.task(name="state.lost")
+def state_lost():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="state.lost.late", acks_late=True)
+def state_lost_late():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="state.lost.again", bind=True, acks_late=True, reject_on_worker_lost=True)
+def state_lost_again(self):
+    if not self.request.delivery_info["redelivered"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "the second time"
+
+
+@app.task(name="state.unwanted", ignore_result=True)
+def state_unwanted():
+    return "nobody reads this"
+
+
+@app.task(name="state.unwanted.fails", ignore_result=True)
+def state_unwanted_fails():
+    raise ValueError("boom")
+
+
+@app.task(name="state.stored.fails", ignore_result=True, store_errors_even_if_ignored=True)
+def state_stored_fails():
+    raise ValueError("boom")
+
+
+@app.task(name="state.odd")
+def state_odd():
+    return object()
+
+
+@app.task(name="state.parent")
+def state_parent(queue, child):
+    app.send_task("state.ok", (1,), queue=queue, task_id=child)
+    return "sent"
+
+
 @app.task(name="py.note")
 def note(what):
     app.backend.client.rpush("notes", what)
