@@ -9,7 +9,7 @@ TALLY      := $(GO) -C tools run ./tally
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 # Debian's packages of what tests start.
-SERVICES := rabbitmq-server redis-server postgresql python3-celery python3-redis python3-msgpack python3-brotli python3-zstandard python3-yaml python3-ephem openssl chromium
+SERVICES := rabbitmq-server redis-server postgresql python3-celery python3-redis python3-msgpack python3-brotli python3-zstandard python3-yaml python3-ephem openssl chromium prometheus
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := help
