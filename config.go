@@ -39,6 +39,20 @@ type Config struct {
 	// appended to. Defaults to umbel-audit.jsonl in the working directory. Umbel's own: audit_file.
 	AuditFile string `setting:"audit_file"`
 
+	// MetricsAddress is where worker, beat and monitor show /metrics, /livez and /readyz: host:port, a port of 127.0.0.1, or the
+	// path of a unix socket. Defaults to nowhere. Umbel's own: metrics_address.
+	MetricsAddress string `setting:"metrics_address"`
+
+	// MetricsTokenFile holds the bearer token that /metrics wants. Defaults to none. Umbel's own: metrics_token_file.
+	MetricsTokenFile string `setting:"metrics_token_file"`
+
+	// MetricsPublic lets MetricsAddress be reached by other machines without a token. Umbel's own: metrics_public.
+	MetricsPublic bool `setting:"metrics_public"`
+
+	// MetricsNames are further names under which the monitor tells its metrics: celery-exporter, flower. Umbel's own:
+	// metrics_names.
+	MetricsNames []string `setting:"metrics_names"`
+
 	// AcceptDecompressedBytes is how large a message body may become when it is decompressed, in bytes.
 	// Defaults to 128 MiB. Umbel's own: accept_decompressed_bytes.
 	AcceptDecompressedBytes int64 `setting:"accept_decompressed_bytes"`

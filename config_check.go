@@ -66,6 +66,11 @@ func (c Config) checkFormats(p *problems) {
 			p.add("%s: %q is not one of spot, rebalance, ecs, none", c.place("worker_stop_notices"), kind)
 		}
 	}
+	for _, name := range c.MetricsNames {
+		if !slices.Contains([]string{"celery-exporter", "flower"}, name) {
+			p.add("%s: %q is not one of celery-exporter, flower", c.place("metrics_names"), name)
+		}
+	}
 	for _, f := range []struct{ name, value string }{
 		{"profile", c.Profile},
 		{"broker_failover_strategy", c.BrokerFailoverStrategy},

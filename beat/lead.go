@@ -25,6 +25,7 @@ var errLost = errors.New("the lease was lost")
 func (s *Scheduler) stand(ctx context.Context) (*term, error) {
 	said := ""
 	for failing := false; ; {
+		s.meter.pass()
 		asked := time.Now()
 		l, err := s.lease(ctx)
 		switch {
@@ -56,7 +57,12 @@ func (s *Scheduler) stand(ctx context.Context) (*term, error) {
 func (s *Scheduler) lease(ctx context.Context) (backend.Lease, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Lease/3, fmt.Errorf("no answer within a third of the lease, %v", s.Lease/3))
 	defer cancel()
-	return s.store.Lead(ctx, s.Name, s.Holder, s.Lease)
+	l, err := s.store.Lead(ctx, s.Name, s.Holder, s.Lease)
+	s.meter.refused.Store(err != nil)
+	if err != nil {
+		s.meter.unanswered.Inc()
+	}
+	return l, err
 }
 
 // extend notes that the lease was prolonged by a question asked then. A tenth is kept back for clocks that run apart.

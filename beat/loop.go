@@ -46,6 +46,7 @@ func (l *loop) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		l.meter.look(l)
 		if sent {
 			continue
 		}

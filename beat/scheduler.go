@@ -18,10 +18,13 @@ type Scheduler struct {
 	zone     *time.Location
 	store    backend.Schedules
 	declared declaration
+	meter    *meter
 }
 
 // New makes a scheduler of the app's schedule. It connects in Run.
-func New(app *umbel.App, c Config) *Scheduler { return &Scheduler{Config: c, app: app} }
+func New(app *umbel.App, c Config) *Scheduler {
+	return &Scheduler{Config: c, app: app, meter: newMeter()}
+}
 
 // Run waits until it leads, and sends until it leads no more, again and again, until ctx ends. It then gives the lease up,
 // so that another leads at once.
@@ -30,7 +33,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.run(ctx)
+	hide, err := s.expose()
+	if err == nil {
+		err = s.run(ctx)
+		hide()
+	}
 	return errors.Join(err, closeStore())
 }
 
@@ -55,19 +62,24 @@ func (s *Scheduler) open(ctx context.Context) (closeStore func() error, err erro
 func (s *Scheduler) run(ctx context.Context) error {
 	s.Log.Info("beat: starting", "schedule", s.Name, "holder", s.Holder, "zone", s.zone.String())
 	defer s.Log.Info("beat: shutting down")
+	defer s.meter.seen.Store(0)
 	for {
 		t, err := s.stand(ctx)
 		if err != nil {
 			return nil // asked to end
 		}
 		s.Log.Info("beat: leading", "schedule", s.Name, "token", t.token)
+		s.meter.terms.Inc()
+		s.meter.leads.Store(true)
 		err = s.serve(ctx, t)
+		s.meter.leads.Store(false)
 		switch {
 		case ctx.Err() != nil:
 			s.resign(ctx)
 			return nil
 		case err != nil:
 			s.Log.Error("beat: leading no more", "error", err)
+			s.meter.lost.Inc()
 			s.resign(ctx)
 			if !sleep(ctx, s.Lease/4) {
 				return nil

@@ -98,6 +98,7 @@ func (l *loop) choose(it *item, now time.Time) (slot time.Time, send bool) {
 			}
 		}
 		if late := now.Sub(slot.Add(it.jitter(slot))); late > d {
+			l.meter.missed.Inc()
 			l.Log.Warn("scheduler: a due time was missed", "entry", it.entry.Name, "task", it.entry.Task, "due", slot, "late", late.Round(time.Millisecond))
 			return slot, false
 		}
@@ -151,12 +152,15 @@ func (l *loop) settled(t tick, err error) {
 	it := t.item
 	switch {
 	case err == nil:
+		l.meter.arrived(t, time.Now())
 		l.Log.Debug("scheduler: sent", "task", it.entry.Task, "id", t.id)
 	case !again(err):
+		l.meter.failed.Inc()
 		l.Log.Error("scheduler: cannot send", "entry", it.entry.Name, "task", it.entry.Task, "due", t.slot, "error", err)
 	default:
 		// It stays claimed, and due, until it is sent or its next due time takes its place.
 		it.failures++
+		l.meter.deferred.Inc()
 		wait := min(time.Second<<min(it.failures-1, 5), 30*time.Second)
 		l.Log.Error("scheduler: cannot send; trying again", "entry", it.entry.Name, "task", it.entry.Task, "due", t.slot, "error", err, "wait", wait)
 		failures := it.failures

@@ -47,6 +47,7 @@ leads at once.`,
 	f.settings.add(fl, "loglevel", "l", "worker_loglevel", "lowest `LEVEL` that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL or FATAL; default INFO")
 	f.settings.add(fl, "logfile", "f", "beat_logfile", "log to this `FILE`")
 	fl.BoolVar(&f.jsonLog, "json-logs", false, "log one JSON object per line")
+	f.settings.addMetrics(fl)
 	f.settings.add(fl, "pidfile", "", "beat_pidfile", "keep the process id in this `FILE`; refuse to start when it is taken")
 	fl.BoolVar(&f.detach, "detach", false, "")
 	_ = fl.MarkHidden("detach")

@@ -69,6 +69,7 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.settings.add(fl, "max-tasks-per-child", "", "worker_max_tasks_per_child", "`NUMBER` of tasks after which a child process is replaced")
 	f.settings.add(fl, "max-memory-per-child", "", "worker_max_memory_per_child", "`KIB` of memory after which a child process is replaced")
 	f.settings.add(fl, "statedb", "S", "worker_state_db", "keep what was revoked in this `FILE` over restarts")
+	f.settings.addMetrics(fl)
 	f.settings.addSwitch(fl, "task-events", "E", "worker_send_task_events", "send events of tasks and heartbeats, for monitors")
 	fl.StringVar(&f.heartbeat, "heartbeat-interval", "", "")
 	fl.BoolVar(&f.heartless, "without-heartbeat", false, "")

@@ -32,6 +32,11 @@ func (s *settingFlags) note(name, setting string) {
 	s.setting[name] = setting
 }
 
+// addMetrics adds the option that says where metrics and health are shown.
+func (s *settingFlags) addMetrics(fl *pflag.FlagSet) {
+	s.add(fl, "metrics", "", "metrics_address", "show /metrics, /livez and /readyz at this `ADDRESS`, such as 127.0.0.1:9808")
+}
+
 // values are the settings that were given as options, and as setting=value arguments, which win.
 func (s *settingFlags) values(cmd *cobra.Command, args []string) (map[string]string, error) {
 	out := make(map[string]string)

@@ -20,6 +20,7 @@ import (
 
 func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	w.stats.received.Add(1)
+	c.home.meter.delivered()
 	if w.stage.stopping() {
 		w.giveBack(d)
 		return
@@ -41,6 +42,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		return
 	}
 	r := &run{delivery: d, consumer: c, epoch: epoch, came: epoch, task: t, known: k, print: fingerprint(d.Body), at: time.Now(), again: again}
+	k.meterReceived()
 	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey
 	r.request.Redelivered, r.request.Hostname = again, w.node

@@ -55,6 +55,9 @@ type Config struct {
 	// WithoutHeartbeat leaves out events of the worker itself. Celery: --without-heartbeat.
 	WithoutHeartbeat bool
 
+	// Metrics counts for ServeMetrics also where metrics_address is not set.
+	Metrics bool
+
 	// ColdGrace is how long a cold shutdown waits for tasks whose context was cancelled. Defaults to 10 s.
 	ColdGrace time.Duration
 

@@ -21,6 +21,8 @@ type consumer struct {
 
 	// epoch counts the connections this consumer has had: what was delivered under an earlier one is stale.
 	epoch atomic.Uint32
+	away  atomic.Bool // the consumer is lost, and not restored yet
+	meter *queueMeter // nil: nobody asks for metrics
 
 	settled broker.Delivery // stands for every delivery of the queue that is settled; never changed
 
@@ -45,7 +47,7 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 	}
 	c := &consumer{worker: w, queue: q, settled: broker.Delivery{Queue: q.Name}, ownLimit: ownAckLimit(q),
 		acked: recent{size: size}, postponed: recent{size: size},
-		held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
+		meter: w.meter.queue(q.Name), held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
 	c.home = c
 	if w.lease != nil {
 		c.ledger = &ledger{consumer: c}
@@ -85,6 +87,8 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 	switch s {
 	case broker.ConsumerLost:
 		c.epoch.Add(1)
+		c.away.Store(true)
+		c.meter.parted()
 		c.worker.parted(c, err)
 		c.worker.delay.drop(c)
 		for _, t := range c.acked.drain() {
@@ -99,9 +103,11 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 		}
 		log.Log(context.Background(), level, "consumer lost; restoring it", "error", err)
 	case broker.ConsumerRestored:
+		c.away.Store(false)
 		log.Info("consumer restored")
 	case broker.ConsumerFailed:
 		c.epoch.Add(1)
+		c.away.Store(true)
 		log.Error("consumer cannot be restored; this queue is no longer consumed", "error", err)
 		c.worker.fail(fmt.Errorf("worker: queue %q is no longer consumed: %w", c.queue.Name, err))
 	}

@@ -86,6 +86,9 @@ func (w *Worker) sendDead(q umbel.QueuePlan, d *broker.Delivery, reason, text, s
 	log := w.log.With("queue", q.DeadLetter, "id", messageID(d))
 	err := w.publishAgain(log, "dead letter", func(ctx context.Context) error { return w.app.Publish(ctx, m) })
 	w.cross("buried")
+	if err == nil {
+		w.meter.buried(reason)
+	}
 	return err
 }
 

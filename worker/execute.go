@@ -73,6 +73,7 @@ func (w *Worker) prepare(r *run) *protocol.Body {
 		w.storeStarted(r)
 	}
 	w.stats.started.Add(1)
+	r.meterStarted()
 	w.tellStarted(r)
 	w.stats.active.Add(1)
 	return body
@@ -105,6 +106,7 @@ func (w *Worker) perform(r *run, body *protocol.Body) {
 	ctx := w.begin(r, body)
 	defer w.end(r)
 	r.got, r.death = r.seat.run(ctx, r, body)
+	r.measure()
 	if !r.ended.CompareAndSwap(false, true) {
 		r.got, r.death = nil, nil
 		<-r.clocks.expelled // the slot must know whether it is wanted still

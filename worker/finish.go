@@ -41,6 +41,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 	case umbel.Retrying:
 		w.retry(r, body, o)
 	case umbel.Ignored:
+		r.judge(verdictIgnored, nil)
 		w.log.Info("task ignored", "task", r.request.DisplayName(), "id", r.task.ID)
 		w.finisher.end(r, nil, settleAck)
 	case umbel.Rejected:
@@ -175,6 +176,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 		return
 	}
 	w.stats.retried.Add(1)
+	r.judge(verdictRetry, nil)
 	w.log.Info("task will be retried", "task", r.request.DisplayName(), "id", r.task.ID, "in", o.Delay, "retries", r.task.Retries, "error", o.Err)
 	w.settleRun(r, settleAck)
 }
@@ -258,6 +260,7 @@ func (w *Worker) reject(r *run, o *umbel.Outcome) {
 		if w.telling(r) {
 			r.outcome = &protocol.TaskRejected{UUID: r.task.ID, Requeue: true}
 		}
+		r.judge(verdictReturned, nil)
 		w.finisher.end(r, nil, settleNothing)
 	}
 }

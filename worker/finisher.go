@@ -201,6 +201,7 @@ func (f *finisher) write(batch []ending) (again []ending) {
 		}
 	}
 	if first != nil {
+		w.meter.storeFailed()
 		w.log.Error("cannot store results; they are tried again", "results", len(again), "error", first)
 	}
 	if len(replaced) > 0 { // which happens once to each

@@ -276,6 +276,7 @@ func (l *lease) renew(ctx context.Context, r *run) {
 		w.twins.keep(r.task.ID)
 	}
 	w.cross("renewed")
+	w.meter.renewed()
 	log.Debug("delivery of a running task was renewed", "age", time.Since(old.at).Round(time.Millisecond))
 }
 

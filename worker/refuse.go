@@ -16,6 +16,7 @@ import (
 
 func (w *Worker) refuse(q umbel.QueuePlan, d *broker.Delivery, err error) {
 	w.stats.rejected.Add(1)
+	w.meter.refuse(refusalReason(err))
 	w.app.NotifyRejected(err)
 	log := w.log.With("queue", d.Queue, "content_type", d.Properties.ContentType, "content_encoding", d.Properties.ContentEncoding,
 		"bytes", len(d.Body), "error", err)
@@ -53,6 +54,7 @@ func (w *Worker) refuse(q umbel.QueuePlan, d *broker.Delivery, err error) {
 
 func (w *Worker) refuseUnknown(q umbel.QueuePlan, d *broker.Delivery, t *protocol.Task) {
 	w.stats.rejected.Add(1)
+	w.meter.refuse(umbel.DeadUnregistered)
 	w.app.NotifyUnknown(t.Name, t.ID)
 	_, err := w.app.Lookup(t.Name)
 	w.log.Error("received unregistered task; it is rejected", "task", t.Name, "id", t.ID, "queue", d.Queue, "error", err)

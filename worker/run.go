@@ -40,19 +40,21 @@ type run struct {
 
 	termination atomic.Pointer[termination] // not nil once it was told to end by remote control
 
-	slot      *slot              // that runs it
-	seat      seat               // where it runs
-	reports   sync.RWMutex       // held for reading while the handler reports a state
-	life      context.Context    // of a handler with a hard time limit: over when that has ended it; else nil
-	ended     atomic.Bool        // the outcome has been taken; a later one is dropped
-	clocks    *clocks            // its time limits, while it runs; nil: it has none
-	got       *umbel.Outcome     // what the handler returned
-	death     *death             // how the handler's process died instead
-	back      bool               // the handler has returned
-	acked     bool               // settled early
-	outcome   protocol.EventBody // to be told when it is settled; nil: nothing to tell, or nobody wants to know
-	successor *run               // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
-	attached  []*run             // further messages of the same attempt, settled with this one; guarded by inflight.mu
+	slot      *slot               // that runs it
+	seat      seat                // where it runs
+	reports   sync.RWMutex        // held for reading while the handler reports a state
+	life      context.Context     // of a handler with a hard time limit: over when that has ended it; else nil
+	ended     atomic.Bool         // the outcome has been taken; a later one is dropped
+	clocks    *clocks             // its time limits, while it runs; nil: it has none
+	got       *umbel.Outcome      // what the handler returned
+	death     *death              // how the handler's process died instead
+	back      bool                // the handler has returned
+	acked     bool                // settled early
+	verdict   verdict             // what metrics count when it is settled
+	fault     *protocol.Exception // of a failure
+	outcome   protocol.EventBody  // to be told when it is settled; nil: nothing to tell, or nobody wants to know
+	successor *run                // a copy that came while this ran, whose delivery is settled in its stead; guarded by inflight.mu
+	attached  []*run              // further messages of the same attempt, settled with this one; guarded by inflight.mu
 }
 
 // known is a registered task with its policy resolved, looked up once per delivery.
@@ -60,6 +62,7 @@ type known struct {
 	def    *umbel.Definition
 	policy umbel.Policy
 	limit  *limiter
+	meter  *taskMeter                 // nil: nobody asks for metrics
 	starts atomic.Int64               // of this worker
 	limits atomic.Pointer[timeLimits] // nil: the policy's
 }

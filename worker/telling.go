@@ -47,6 +47,7 @@ func (w *Worker) tellUnknown(t *protocol.Task, exc *protocol.Exception) {
 
 // tellEnd tells how a run ended, now that its delivery is settled.
 func (w *Worker) tellEnd(r *run, how settlement) {
+	w.meter.ended(r, how)
 	if !w.telling(r) {
 		return
 	}
@@ -61,6 +62,7 @@ func (w *Worker) tellEnd(r *run, how settlement) {
 
 // concluded notes the event of a conclusion, to be sent when the run is settled.
 func (w *Worker) concluded(r *run, c conclusion) {
+	r.judge(verdictOf(c.state), c.exception)
 	if !w.telling(r) {
 		return
 	}

@@ -56,6 +56,8 @@ type Worker struct {
 	postponed  finished // sent back until their ETA, without an ack that surely arrived
 	twins      twins
 	stats      stats
+	meter      *meter      // nil: nobody asks for metrics
+	begun      atomic.Bool // Run consumes
 
 	aside   sync.WaitGroup // endings that no slot waits for
 	burials chan struct{}  // cap buriesAtOnce: refused messages on their way to the dead letters
@@ -105,6 +107,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.Pool != poolProcess {
 		w.warnOfChildren()
 	}
+	hide, err := w.expose()
+	if err != nil {
+		return err
+	}
+	defer hide()
 	if err := w.connect(starting); err != nil {
 		if w.stage.stopping() {
 			w.log.Info("worker: stopped before it could connect", "error", err)
@@ -158,6 +165,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		w.log.Info("worker ready", "node", w.node, "queues", w.queueNames(), "pool", w.Pool, "concurrency", w.Concurrency, "tasks", len(w.tasks))
+		w.begun.Store(true)
 		if w.OnReady != nil {
 			w.OnReady()
 		}
@@ -204,6 +212,7 @@ func (w *Worker) learn() error {
 		k.limit = newLimiter(k.policy.RateLimit)
 		w.tasks[d.Name()] = k
 	}
+	w.meter.meters(w.tasks)
 	return nil
 }
 
