@@ -33,6 +33,8 @@ var floors = []floor{
 		"a program that only sends must not link drivers, pools, schedulers or pages"},
 	{"test support for users", []string{"umbeltest"}, []string{".", "worker", "beat", "event", "control", "broker", "broker/memory",
 		"backend", "backend/memory", "protocol", "codec", "internal"}, "it runs apps on the drivers for tests, and on no other"},
+	{"doctor", []string{"doctor"}, []string{"internal"},
+		"it reads files and judges them: it runs nothing, connects to nothing and needs no app"},
 	{"worker", []string{"worker"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "worker"},
 		"things that run never import each other, and open drivers by URL"},
 	{"beat", []string{"beat"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "beat"},
@@ -41,7 +43,7 @@ var floors = []floor{
 		"things that run never import each other, and open drivers by URL"},
 	{"standard", []string{"standard"}, []string{"broker/", "backend/", "monitor/"},
 		"it is the one list of drivers, and has no code"},
-	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "event", "control", "broker", "backend", "protocol", "codec",
+	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "event", "control", "broker", "backend", "protocol", "codec",
 		"internal", "standard", "cli"}, "commands reach drivers through standard only"},
 }
 

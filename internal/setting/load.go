@@ -57,7 +57,18 @@ func Load(s Sources) (*Settings, error) {
 	}
 	l.environ(s.Environ)
 	l.flags(s.Flags)
+	return l.settings(path)
+}
 
+// Parse reads the text of one settings file, whose name says how, and nothing else. The error is an *Error.
+func Parse(name string, text []byte) (*Settings, error) {
+	l := loader{values: make(map[string]written)}
+	l.text(name, text)
+	return l.settings(name)
+}
+
+// settings is what the last word on each setting means.
+func (l *loader) settings(path string) (*Settings, error) {
 	out := &Settings{Values: make(map[string]Value), File: path}
 	for i := range table {
 		if w, ok := l.values[table[i].Name]; ok {

@@ -84,6 +84,11 @@ func (l *loader) file(path string) {
 		l.problem(Place{File: path}, "", "cannot read the settings file: %v", err)
 		return
 	}
+	l.text(path, text)
+}
+
+// text reads what a settings file holds.
+func (l *loader) text(path string, text []byte) {
 	root, problems := parseFile(path, text)
 	l.problems = append(l.problems, problems...)
 	if root == nil || root.Kind == Null {

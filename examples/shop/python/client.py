@@ -20,6 +20,7 @@ shop = Celery("client", broker=os.environ["CELERY_BROKER_URL"], backend=os.envir
 
 # As in a Django project's settings; whoever declares a queue must say the same of it.
 shop.conf.update(
+    broker_transport_options={"confirm_publish": True},
     task_queue_max_priority=10,
     task_default_priority=5,
     task_default_queue="default",

@@ -1,0 +1,44 @@
+package doctor
+
+// A Rule is one thing that a doctor looks for.
+type Rule struct {
+	Name  string // what --ignore and comments call it
+	About string // what it finds, in a line
+
+	check func(s *system, report func(Finding))
+}
+
+// Rules are all of them, in the order of the manual.
+func Rules() []Rule { return rules }
+
+var rules = []Rule{
+	{"route-binding", "routes whose exchange and key no queue is bound with: the messages are lost", routeBinding},
+	{"route-dead-letter", "options of a route that Celery does not know, dead letters above all", routeDeadLetter},
+	{"route-key", "routing keys that Celery ignores, because the route names a queue", routeKey},
+	{"queue-priority", "priorities that order nothing, or that the queue's type does not have", queuePriority},
+	{"default-queue", "tasks that go to a queue that no worker takes from", defaultQueue},
+	{"dead-letter-ack", "failures that are acknowledged before the broker could dead-letter them", deadLetterAck},
+	{"tls-options", "TLS options in the wrong spelling, or that check nothing", tlsOptions},
+	{"connection-retries", "workers that give up while their broker restarts", connectionRetries},
+	{"broker-missing", "a broker's URL from a variable that may not be there", brokerMissing},
+	{"publish-confirm", "publishing that does not notice what the broker refused", publishConfirm},
+	{"secret-in-text", "passwords in files and on command lines", secretInText},
+	{"plain-redis", "Redis without TLS or password, or a database that it does not have", plainRedis},
+	{"transport-options", "options of another transport than the one in use", transportOptions},
+	{"worker-lost", "tasks that kill their worker and come back for ever", workerLost},
+	{"ack-timeout", "tasks acknowledged late that wait behind slow ones until the broker takes them back", ackTimeout},
+	{"time-limit", "tasks that may hang for ever", timeLimit},
+	{"retry-countdown", "retries that are not when they seem to be, or that repeat mistakes", retryCountdown},
+	{"rate-limit", "rate limits that hold for less than they seem to", rateLimit},
+	{"audit-trail", "results that are the only record, and are gone soon", auditTrail},
+	{"unknown-setting", "misspelt settings, which Celery passes over in silence", unknownSetting},
+	{"set-twice", "settings with two values in two files", setTwice},
+	{"purge-queues", "celery purge that empties other queues than meant", purgeQueues},
+	{"monitor-exposed", "Flower without authentication, or with options that it ignores", monitorExposed},
+	{"broker-create", "brokers that AWS will not create as written", brokerCreate},
+	{"broker-upkeep", "brokers without a plan for patches and maintenance", brokerUpkeep},
+	{"ecs-refused", "ECS task definitions that are refused", ecsRefused},
+	{"ecs-results", "containers without the result store that the settings ask for", ecsResults},
+	{"ecs-stop", "containers that are killed in the middle of tasks, or whose death nobody notices", ecsStop},
+	{"settings-file", "what Umbel itself says of a settings file", settingsFile},
+}

@@ -1,0 +1,12 @@
+aws mq create-broker \
+    --cli-input-json file:///dev/shm/broker-users.json \
+    --broker-name myapp-rabbitmq-prod \
+    --engine-type RABBITMQ \
+    --engine-version 4.2 \
+    --host-instance-type mq.m7g.large \
+    --deployment-mode CLUSTER_MULTI_AZ \
+    --no-publicly-accessible \
+    --auto-minor-version-upgrade \
+    --subnet-ids subnet-xxxxx subnet-yyyyy \
+    --security-groups sg-xxxxx \
+    --logs '{"General":true}'

@@ -1,0 +1,52 @@
+package amazonmq
+
+import (
+	"strings"
+	"time"
+)
+
+// A Version of RabbitMQ, major and minor: AWS applies patches in the maintenance window.
+type Version struct {
+	Name string
+	End  time.Time // the end of its support; zero while none is announced
+}
+
+// Versions are those that AWS has offered, the newest first. Developer guide: "Managing Amazon MQ for RabbitMQ engine versions".
+var Versions = []Version{
+	{"4.3", time.Time{}},
+	{"4.2", time.Time{}},
+	{"3.13", time.Time{}},
+	{"3.12", time.Date(2025, 3, 17, 0, 0, 0, 0, time.UTC)},
+	{"3.11", time.Date(2025, 2, 17, 0, 0, 0, 0, time.UTC)},
+	{"3.10", time.Date(2024, 10, 15, 0, 0, 0, 0, time.UTC)},
+	{"3.9", time.Date(2024, 9, 16, 0, 0, 0, 0, time.UTC)},
+	{"3.8", time.Date(2024, 9, 16, 0, 0, 0, 0, time.UTC)},
+}
+
+// Newest is the version that AWS gives a broker when none is asked for.
+func Newest() string { return Versions[0].Name }
+
+// FindVersion finds a version by "4.2" or, as older ones were written, "3.11.20". patch tells that a patch was given.
+func FindVersion(name string) (v Version, patch, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) > 3 || len(parts) < 2 {
+		return Version{}, false, false
+	}
+	for _, v := range Versions {
+		if v.Name == parts[0]+"."+parts[1] {
+			return v, len(parts) == 3, true
+		}
+	}
+	return Version{}, false, false
+}
+
+// Supported are the names of the versions a broker can be created with.
+func Supported() []string {
+	var out []string
+	for _, v := range Versions {
+		if v.End.IsZero() {
+			out = append(out, v.Name)
+		}
+	}
+	return out
+}
