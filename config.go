@@ -124,6 +124,11 @@ type Config struct {
 	// the broker has none. A shorter one is noticed when it has struck. Umbel's own: broker_consumer_timeout.
 	BrokerConsumerTimeout time.Duration `setting:"broker_consumer_timeout"`
 
+	// BrokerConsumerCheck is for how long a queue may deliver nothing to a worker with room for more before RabbitMQ is asked
+	// whether messages are ready in it; if so the consumer is renewed. It is asked again at growing intervals, in the end 60
+	// times as long. Defaults to 15 s; Never does not ask. Umbel's own: broker_consumer_check.
+	BrokerConsumerCheck time.Duration `setting:"broker_consumer_check"`
+
 	// BrokerTransportOptions go to the driver, which refuses those that it does not know.
 	// Celery: broker_transport_options.
 	BrokerTransportOptions map[string]any `setting:"broker_transport_options"`

@@ -39,6 +39,7 @@ func (c Config) WithDefaults() Config {
 	c.BrokerConnectionRetryOnStartup = cmp.Or(c.BrokerConnectionRetryOnStartup, c.BrokerConnectionRetry)
 	c.BrokerHeartbeat = cmp.Or(c.BrokerHeartbeat, 60*time.Second)
 	c.BrokerConsumerTimeout = cmp.Or(c.BrokerConsumerTimeout, 30*time.Minute)
+	c.BrokerConsumerCheck = cmp.Or(c.BrokerConsumerCheck, 15*time.Second)
 	c.BrokerLoginMethod = cmp.Or(c.BrokerLoginMethod, "PLAIN")
 	c.BrokerNativeDelayedDeliveryQueueType = cmp.Or(c.BrokerNativeDelayedDeliveryQueueType, "quorum")
 

@@ -85,7 +85,7 @@ func (c Config) File() string { return c.loaded.file }
 // default.
 var unlimited = map[string]bool{
 	"broker_heartbeat": true, "result_expires": true, "worker_prefetch_multiplier": true,
-	"task_delivery_limit": true, "worker_proc_silence_timeout": true, "worker_terminate_grace": true, "broker_consumer_timeout": true,
+	"task_delivery_limit": true, "worker_proc_silence_timeout": true, "worker_terminate_grace": true, "broker_consumer_timeout": true, "broker_consumer_check": true,
 }
 
 // assign puts a setting's value into its field. Types agree: a test walks the table.

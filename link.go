@@ -280,7 +280,7 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		URLs: urls, Shuffle: c.BrokerFailoverStrategy == "shuffle", ConnectTimeout: c.BrokerConnectionTimeout,
 		Heartbeat: c.BrokerHeartbeat, MaxRetries: c.BrokerConnectionMaxRetries, NoReconnect: !deref(c.BrokerConnectionRetry, true),
 		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
-		DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
+		ConsumerCheck: c.BrokerConsumerCheck, DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
 	}
 	if c.BrokerCredentialsFile != "" {
 		bc.Credentials = func() (string, string, error) { return readCredentials(c.BrokerCredentialsFile) }

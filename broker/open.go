@@ -31,6 +31,10 @@ type Config struct {
 	// Celery: broker_heartbeat.
 	Heartbeat time.Duration
 
+	// ConsumerCheck is for how long a consumer may get no delivery before a driver to a remote broker looks whether its queue has
+	// messages for it; if so, and there is room for them, the consumer is renewed. While the queue is empty it looks at ever
+	// longer intervals, in the end 60 times as long. Defaults to 15 s; negative: never.
+	ConsumerCheck time.Duration
 	// MaxRetries bounds the attempts to reconnect after a loss. 0: without limit.
 	// Celery: broker_connection_max_retries.
 	MaxRetries int
@@ -73,6 +77,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 60 * time.Second
+	}
+	if c.ConsumerCheck == 0 {
+		c.ConsumerCheck = 15 * time.Second
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -211,3 +211,27 @@ func TestMiddlewareIsToldWhenTheBrokerIsLostAndBack(t *testing.T) {
 	for c := within(t, "the return", told); !c.Connected; c = within(t, "the return", told) {
 	}
 }
+
+// Promise 6: messages are ready, slots are free, and nothing is delivered, because the broker has lost the consumer.
+func TestAWorkerWhoseConsumerTheBrokerHasLostGoesOn(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.RabbitMQ(t)
+	app := rabbitApp(t, rabbit.URL(), umbel.Config{BrokerConsumerCheck: 100 * time.Millisecond})
+	task := umbel.Register(app, "t", func(_ context.Context, n int) (int, error) { return n, nil }, umbel.AcksLate())
+	start(t, app, worker.Config{Concurrency: 2})
+	for n := range 3 {
+		out := rabbit.Eval(`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"` + rabbit.Vhost() + `">>, queue, <<"celery">>)),
+			[gen_server2:call(amqqueue:get_pid(Q), {basic_cancel, element(1, C), element(2, C), undefined, <<"guest">>}, infinity)
+				|| C <- rabbit_amqqueue:consumers(Q)].`)
+		if !strings.Contains(out, "ok") {
+			t.Fatalf("no consumer to lose: %s", out)
+		}
+		r, err := task.Send(deadline(t), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Get(deadline(t)); err != nil || got != n {
+			t.Errorf("got %d, %v", got, err)
+		}
+	}
+}

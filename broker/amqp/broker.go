@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/umbel-go/umbel/broker"
 )
@@ -27,6 +28,8 @@ type Broker struct {
 	wg     sync.WaitGroup // the links' supervisors and every consumer
 
 	ways *ways // back from the delay queues
+
+	answer time.Duration // guardAnswer, unless a test is in a hurry
 
 	conditions conditions
 	dialer     net.Dialer   // resolves anew at each attempt
@@ -58,6 +61,7 @@ func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 		opening:   make(chan struct{}, 1),
 		consumers: make(map[*consumer]struct{}),
 		done:      make(chan struct{}),
+		answer:    guardAnswer,
 	}
 	b.ways = newWays(b, cmp.Or(c.DelayQueueType, quorumQueue))
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))

@@ -78,6 +78,9 @@ func (b *Broker) Consume(ctx context.Context, sub broker.Subscription) (broker.C
 	b.mu.Unlock()
 	go c.feeds.run(c) // owned by the consumer: ends after the supervisor, which Close waits for
 	b.wg.Go(func() { c.run(l, first) })
+	if wait := b.config.ConsumerCheck; wait > 0 && sub.Queue != directReply {
+		b.wg.Go(func() { c.guard(wait) })
+	}
 	return c, nil
 }
 
@@ -147,6 +150,9 @@ func (c *consumer) watch(sd *subscribed) error {
 		select {
 		case op := <-c.ops:
 			op.done <- op.run(sd)
+			if sd.condemned != nil {
+				return sd.condemned
+			}
 		case tag, open := <-sd.cancels:
 			if !open {
 				sd.cancels = nil

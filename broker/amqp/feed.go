@@ -104,6 +104,7 @@ func (f *feed) take(c *consumer, d *amqp091.Delivery) {
 	if !f.settler.hand(d.DeliveryTag) {
 		return // its channel is gone: the broker hands it out again
 	}
+	defer f.settler.returned.Add(1)
 	if c.stopped.Load() {
 		_ = f.settler.Reject(d.DeliveryTag, true)
 		return

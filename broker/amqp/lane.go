@@ -309,7 +309,7 @@ func (k *keeper) run(s *session, l *lane) {
 		if l, err = s.newLane(); err != nil {
 			if !s.conn.IsClosed() {
 				s.link.log.Error("cannot open a publishing channel, dropping the connection", "error", err)
-				_ = s.t.conn.SetDeadline(time.Unix(1, 0))
+				s.t.drop(fmt.Errorf("given up, for it opens no publishing channel: %w", err))
 			}
 			return
 		}

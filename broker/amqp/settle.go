@@ -39,10 +39,12 @@ type settler struct {
 	wake  chan struct{} // cap 1: something has gathered
 	hurry chan struct{} // cap 1: what has gathered shall wait no longer
 
-	window atomic.Int64 // the prefetch, which must not run dry while acks wait; 0 is no limit
+	window   atomic.Int64  // the prefetch, which must not run dry while acks wait; 0 is no limit
+	returned atomic.Uint64 // handed out tags that Deliver has returned from
 
 	mu      sync.Mutex
 	seen    uint64              // highest tag handed out
+	handed  uint64              // tags handed out
 	base    uint64              // every tag below is settled, or in late
 	ring    []bool              // settled, for tags from base; a power of two long
 	late    map[uint64]struct{} // unsettled tags that fell out of the ring
@@ -151,7 +153,24 @@ func (s *settler) hand(tag uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen = max(s.seen, tag)
+	s.handed++
 	return !s.stale
+}
+
+// load is how many tags were handed out, how many of them are unsettled, and whether Deliver has returned from all.
+func (s *settler) load() (handed uint64, unsettled int64, idle bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stale {
+		return s.handed, 0, false
+	}
+	unsettled = int64(s.seen) + 1 - int64(s.base) + int64(len(s.late))
+	for _, settled := range s.ring {
+		if settled {
+			unsettled--
+		}
+	}
+	return s.handed, unsettled, s.handed == s.returned.Load()
 }
 
 // markLocked notes that tag is settled, once.

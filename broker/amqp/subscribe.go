@@ -33,6 +33,8 @@ type subscribed struct {
 	closes  chan *amqp091.Error
 	gone    chan struct{} // closed by the supervisor when it leaves the channel
 	wg      sync.WaitGroup
+
+	condemned error // why the supervisor shall leave the channel; its own
 }
 
 // firstChannel subscribes for the first time. A connection that is lost meanwhile is waited for as long as ctx allows; an

@@ -38,8 +38,9 @@ type transport struct {
 	conn net.Conn
 	r    *bufio.Reader // read only by the library's reader goroutine
 
-	silence atomic.Int64 // longest silence of the peer, in ns, before it counts as gone; 0: for ever
-	first   atomic.Int32 // first byte the peer ever sent, -1 before that; tells a TLS port from an AMQP one
+	silence atomic.Int64          // longest silence of the peer, in ns, before it counts as gone; 0: for ever
+	dropped atomic.Pointer[error] // why we gave the connection up; nil: we have not
+	first   atomic.Int32          // first byte the peer ever sent, -1 before that; tells a TLS port from an AMQP one
 
 	mu      sync.Mutex
 	pending []byte        // appended by Write, taken by the flusher
@@ -84,6 +85,9 @@ func (s socketReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		n, err := t.conn.Read(p)
+		if why := t.dropped.Load(); err != nil && why != nil {
+			return n, *why
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = fmt.Errorf("no byte and no heartbeat for %v: the link is dead", silence)
 		}
@@ -94,6 +98,12 @@ func (s socketReader) Read(p []byte) (int, error) {
 		t.first.CompareAndSwap(-1, int32(p[0]))
 	}
 	return n, err
+}
+
+// drop gives the connection up, for a reason that everybody is told who waits for something on it.
+func (t *transport) drop(why error) {
+	t.dropped.Store(&why)
+	_ = t.conn.SetDeadline(time.Unix(1, 0))
 }
 
 // Write appends p. When it returns an error nothing of p was taken.
