@@ -56,13 +56,6 @@ func (w *Worker) postpones(t *protocol.Task) bool {
 
 // postpone hands a run to the postponer. It may wait for room.
 func (w *Worker) postpone(r *run) {
-	if r.delivery.Redelivered && w.postponed.take(r.mark()) {
-		// It went back before its connection was lost, and only its ack did not arrive.
-		if r.withdraw() {
-			w.settle(r.delivery, settleAck)
-		}
-		return
-	}
 	select {
 	case w.postponer.runs <- r:
 	case <-w.postponer.stopped:
@@ -142,7 +135,7 @@ func (p *postponer) giveBack() {
 // send publishes a batch and acks what was confirmed. What was not waits here and is tried again.
 func (p *postponer) send(batch []*run) {
 	w := p.worker
-	batch = slices.DeleteFunc(batch, func(r *run) bool { return !r.claim() }) // handed back meanwhile
+	batch = slices.DeleteFunc(batch, func(r *run) bool { return !r.claim() || p.gone(r) }) // handed back meanwhile
 	if len(batch) == 0 {
 		return
 	}
@@ -183,6 +176,20 @@ func (p *postponer) send(batch []*run) {
 	if first != nil {
 		w.log.Warn("tasks with an ETA wait in this worker: the broker did not take them back; trying again", "error", first, "wait", postponeAgain)
 	}
+}
+
+// gone reports whether a run need not be sent back any more. It is asked as late as can be: a batch may take long, and
+// when the connection is lost in it what was in it comes again.
+func (p *postponer) gone(r *run) bool {
+	switch {
+	case r.stale(): // the broker hands it out again
+	case r.delivery.Redelivered && p.worker.postponed.take(r.mark()):
+		p.worker.settle(r.delivery, settleAck) // it went back, and only its ack did not arrive
+	default:
+		return false
+	}
+	r.over()
+	return true
 }
 
 // keep holds a run for a while, in delay.

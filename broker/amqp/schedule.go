@@ -53,14 +53,17 @@ func (b *Broker) Unschedule(ctx context.Context, id string, limit int) (int, err
 // true are removed; the others go back at the end of each queue. A delay queue that does not exist is empty.
 func (b *Broker) browse(ctx context.Context, limit int, f func(*amqp091.Delivery) bool) (more bool, err error) {
 	for level := range delayLevels {
-		if limit <= 0 {
-			s, err := b.Stat(ctx, delayName(level))
-			if err == nil && s.Ready > 0 {
-				return true, nil
-			}
+		// Asked first: to get from a quorum queue that is being declared ends the whole connection (541), with its consumers.
+		s, err := b.Stat(ctx, delayName(level))
+		switch {
+		case isMissing(err) || err == nil && s.Ready == 0:
 			continue
+		case err != nil:
+			return false, err
+		case limit <= 0:
+			return true, nil
 		}
-		err := b.control(ctx, false, func(ch *amqp091.Channel) error {
+		err = b.control(ctx, false, func(ch *amqp091.Channel) error {
 			return browseQueue(ctx, ch, delayName(level), &limit, &more, f)
 		})
 		if err != nil && !isMissing(err) {
