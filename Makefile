@@ -84,7 +84,6 @@ soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the 
 .PHONY: screenshots
 screenshots: ## write the pictures of the monitor into docs/images (needs Chromium)
 	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages' ./monitor
-	cd docs/images && rm -f monitor-empty.png monitor-queues.png monitor-workers.png monitor-tasks.png monitor-narrow.png monitor-dark.png
 
 .PHONY: services
 services: ## install the servers that tests start (Debian)

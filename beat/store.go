@@ -10,8 +10,8 @@ import (
 	"github.com/umbel-go/umbel/backend"
 )
 
-// defaultFile holds the schedule where results are not stored.
-const defaultFile = "umbel-schedule.db"
+// DefaultFile holds the schedule where results are not stored and beat_schedule_filename names no other file.
+const DefaultFile = "umbel-schedule.db"
 
 // openStore opens what beat_schedule_filename names, else the app's result store, else a file.
 func openStore(ctx context.Context, app *umbel.App, c *umbel.Config) (s backend.Schedules, close func() error, err error) {
@@ -29,7 +29,7 @@ func openStore(ctx context.Context, app *umbel.App, c *umbel.Config) (s backend.
 		}
 	}
 	if where == "" {
-		where = defaultFile
+		where = DefaultFile
 	}
 	if !strings.Contains(where, "://") {
 		where = "sqlite://" + (&url.URL{Path: where}).EscapedPath()

@@ -128,6 +128,9 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 	}
 	defer done()
 	c.Log = log
+	timetable := &schedules{app: p.app}
+	c.Schedules = timetable
+	defer func() { _ = timetable.close() }() // it was read only
 	m, err := monitor.New(p.app, *c)
 	if errors.Is(err, monitor.ErrExposed) {
 		return &fault{code: exitUsage, err: err}

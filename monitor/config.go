@@ -11,6 +11,7 @@ import (
 
 	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/monitor/access"
+	"github.com/umbel-go/umbel/monitor/api"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
 )
@@ -41,6 +42,12 @@ type Config struct {
 
 	// Vhost is the virtual host to ask the management API about. Defaults to "/".
 	Vhost string
+
+	// Schedules are what beat sends, for the page of that name. Defaults to none.
+	Schedules api.Schedules
+
+	// Every is how often queues and the broker are looked at. Defaults to 10 s.
+	Every time.Duration
 
 	// Forget is how long workers that are gone are shown. Defaults to a day. Flower: purge_offline_workers.
 	Forget time.Duration

@@ -60,11 +60,16 @@ func start(t *testing.T, c monitor.Config) *rig {
 
 func startOn(t *testing.T, url string, c monitor.Config) *rig {
 	t.Helper()
+	return startApp(t, umbel.Config{BrokerURL: []string{url}, ResultBackend: "memory://"}, c)
+}
+
+func startApp(t *testing.T, settings umbel.Config, c monitor.Config) *rig {
+	t.Helper()
 	app := umbel.New("watched")
-	if err := app.Configure(umbel.Config{BrokerURL: []string{url}, ResultBackend: "memory://"}); err != nil {
+	if err := app.Configure(settings); err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen == "" {
+	if c.Every = time.Second; c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
 	if c.History.URL == "" {
@@ -77,7 +82,7 @@ func startOn(t *testing.T, url string, c monitor.Config) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
-	r := &rig{t: t, app: app, brokerURL: url, client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	r := &rig{t: t, app: app, brokerURL: settings.BrokerURL[0], client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(func() {
 		r.client.CloseIdleConnections()
 		cancel()
@@ -229,7 +234,11 @@ func browseQueue(t *testing.T, r *rig, queue string, f func(body string)) {
 		if err != nil {
 			return false, err
 		}
-		out, err := json.Marshal(map[string]any{"args": body.Args, "kwargs": body.Kwargs})
+		kwargs := make(map[string]any)
+		for _, v := range body.Kwargs {
+			kwargs[v.Name] = v.Value
+		}
+		out, err := json.Marshal(map[string]any{"args": body.Args, "kwargs": kwargs})
 		f(string(out))
 		return false, err
 	})

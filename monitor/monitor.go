@@ -100,11 +100,11 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 
 	var face *api.API
 	recorder := history.NewRecorder(store, history.RecorderConfig{Mask: m.mask.Event, Changed: func(list []*history.Task) { face.Changed(list) }})
-	watched, err := m.fleet(ctx, fleet.Config{Store: store, Recorder: recorder, Broker: b, Forget: m.config.Forget, Log: m.config.Log})
+	watched, err := m.fleet(ctx, fleet.Config{Store: store, Recorder: recorder, Broker: b, Forget: m.config.Forget, Every: m.config.Every, Log: m.config.Log})
 	if err != nil {
 		return err
 	}
-	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Mask: m.mask, Version: m.config.Version,
+	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Mask: m.mask, Schedules: m.config.Schedules, Version: m.config.Version,
 		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
 	server := &http.Server{Handler: m.handler(face), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
 		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -213,8 +213,16 @@ func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, erro
 	if err != nil {
 		return nil, err
 	}
+	settings, err := m.app.Config()
+	if err != nil {
+		return nil, err
+	}
+	c.Paused = m.app.PausedQueues
 	for _, q := range plans {
 		c.Queues = append(c.Queues, q.Name)
+		if q.Name != settings.TaskDefaultQueue || len(settings.TaskQueues) > 0 {
+			c.Wanted = append(c.Wanted, q.Name)
+		}
 		if q.DeadLetter != "" && !slices.Contains(c.Queues, q.DeadLetter) {
 			c.Queues, c.DeadLetters = append(c.Queues, q.DeadLetter), append(c.DeadLetters, q.DeadLetter)
 		}

@@ -34,6 +34,9 @@ type Config struct {
 	App      *umbel.App // for actions
 	Mask     *mask.Mask // hides what is shown of arguments; nil: nothing
 
+	// Schedules are what beat sends; nil: nobody knows.
+	Schedules Schedules
+
 	Version   string
 	ReadOnly  bool
 	Anonymous bool // nobody can log in
@@ -45,8 +48,9 @@ type Config struct {
 // An API answers under /api/v1/.
 type API struct {
 	Config
-	hub *hub
-	mux *http.ServeMux
+	hub     *hub
+	mux     *http.ServeMux
+	errands errands
 }
 
 // A route is one operation of the interface.
@@ -90,6 +94,20 @@ func (a *API) routes() []route {
 		{"POST /api/v1/tasks/{id}/run", access.Tasks, a.again},
 		{"POST /api/v1/workers/{name}/{command}", access.Read, a.tell}, // its scope goes by the command
 		{"POST /api/v1/queues/{name}/purge", access.Admin, a.purge},
+		{"POST /api/v1/queues/{name}/pause", access.Workers, a.pause},
+		{"POST /api/v1/queues/{name}/resume", access.Workers, a.resume},
+		{"GET /api/v1/queues/{name}/messages", access.Tasks, a.peek},
+		{"POST /api/v1/queues/{name}/dead/replay", access.Tasks, a.replay},
+		{"POST /api/v1/queues/{name}/dead/edit", access.Tasks, a.editLetter},
+		{"POST /api/v1/queues/{name}/dead/drop", access.Admin, a.drop},
+		{"GET /api/v1/errands", access.Read, a.listErrands},
+		{"POST /api/v1/errands/{id}/stop", access.Tasks, a.stopErrand},
+		{"GET /api/v1/workflows", access.Read, a.workflows},
+		{"GET /api/v1/broker", access.Read, a.brokerage},
+		{"GET /api/v1/schedules", access.Read, a.schedules},
+		{"POST /api/v1/schedules/{name}/pause", access.Workers, a.entry("pause schedule", "paused", a.pauseEntry)},
+		{"POST /api/v1/schedules/{name}/resume", access.Workers, a.entry("resume schedule", "resumed", a.resumeEntry)},
+		{"POST /api/v1/schedules/{name}/run", access.Tasks, a.entry("run schedule", "sent", a.runEntry)},
 	}
 }
 
@@ -105,8 +123,11 @@ func Routes() []string {
 // ServeHTTP answers requests that a Guard has let in.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 
-// Run feeds the streams until ctx ends.
-func (a *API) Run(ctx context.Context) error { return a.hub.run(ctx) }
+// Run feeds the streams until ctx ends, and ends what goes on for somebody.
+func (a *API) Run(ctx context.Context) error {
+	defer a.errands.end()
+	return a.hub.run(ctx)
+}
 
 // Changed tells the streams of tasks that were written.
 func (a *API) Changed(list []*history.Task) { a.hub.changed(list) }
@@ -158,13 +179,23 @@ func (a *API) broken(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // Decode reads a JSON body strictly.
-func Decode(w http.ResponseWriter, r *http.Request, into any) bool {
+func Decode(w http.ResponseWriter, r *http.Request, into any) bool { return decode(w, r, into, false) }
+
+// DecodeExact is Decode that keeps the digits of numbers in values of any kind.
+func DecodeExact(w http.ResponseWriter, r *http.Request, into any) bool {
+	return decode(w, r, into, true)
+}
+
+func decode(w http.ResponseWriter, r *http.Request, into any, digits bool) bool {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		fail(w, http.StatusUnsupportedMediaType, "want Content-Type: application/json")
 		return false
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
+	if digits {
+		d.UseNumber()
+	}
 	if err := d.Decode(into); err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {

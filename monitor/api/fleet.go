@@ -67,6 +67,7 @@ type queue struct {
 	Unsettled  *int     `json:"unsettled"` // null: the broker does not tell
 	Consumers  int      `json:"consumers"`
 	DeadLetter bool     `json:"dead_letter"`
+	Paused     bool     `json:"paused"`
 	Error      string   `json:"error"`
 	Seen       *float64 `json:"seen"`
 	Managed    *managed `json:"managed"` // null without a management API
@@ -85,7 +86,7 @@ type managed struct {
 func (a *API) queueList() []queue {
 	out := []queue{}
 	for _, q := range a.Fleet.Queues() {
-		one := queue{Name: q.Name, Exists: q.Exists, Ready: q.Ready, Consumers: q.Consumers, DeadLetter: q.DeadLetter, Error: q.Error, Seen: unix(q.Seen)}
+		one := queue{Name: q.Name, Exists: q.Exists, Ready: q.Ready, Consumers: q.Consumers, DeadLetter: q.DeadLetter, Paused: q.Paused, Error: q.Error, Seen: unix(q.Seen)}
 		if q.Unsettled >= 0 {
 			one.Unsettled = &q.Unsettled
 		}
@@ -98,8 +99,8 @@ func (a *API) queueList() []queue {
 }
 
 func (a *API) queues(w http.ResponseWriter, _ *http.Request) {
-	n, why := a.Fleet.Broker()
-	reply(w, http.StatusOK, map[string]any{"queues": a.queueList(), "broker": n, "broker_error": why})
+	_, why := a.Fleet.Broker()
+	reply(w, http.StatusOK, map[string]any{"queues": a.queueList(), "managed": a.Fleet.Managed(), "broker_error": why})
 }
 
 // An overview is how things are now.

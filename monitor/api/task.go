@@ -146,30 +146,6 @@ func (a *API) task(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, show(t, true))
 }
 
-// workflowMost bounds the tasks of a workflow that are shown.
-const workflowMost = 500
-
-func (a *API) workflow(w http.ResponseWriter, r *http.Request) {
-	t, err := a.Store.Task(r.Context(), r.PathValue("id"))
-	if err != nil {
-		a.broken(w, r, err)
-		return
-	}
-	root := t.RootID
-	if root == "" {
-		root = t.UUID
-	}
-	list, err := a.Store.Workflow(r.Context(), root, workflowMost)
-	if err != nil {
-		a.broken(w, r, err)
-		return
-	}
-	if len(list) == 0 {
-		list = []*history.Task{t}
-	}
-	reply(w, http.StatusOK, map[string]any{"root": root, "tasks": showAll(list), "whole": len(list) < workflowMost})
-}
-
 // namesMost bounds the names of tasks that are listed.
 const namesMost = 1000
 

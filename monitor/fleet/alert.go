@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/monitor/history"
 )
 
@@ -33,6 +34,9 @@ const (
 	// silentFor is how long a worker that fell silent is a problem; then it is gone.
 	silentFor = time.Hour
 
+	// usedFor is how long a queue counts as used after a task was sent there.
+	usedFor = 5 * time.Minute
+
 	lagFrom = 5 * time.Second
 )
 
@@ -52,7 +56,7 @@ func (f *Fleet) judge(ctx context.Context, now time.Time) []Alert {
 		add(warning, "monitor-late", "", "This monitor is %s behind: its disk does not keep up with events.", ago(lag))
 	}
 	f.judgeWorkers(now, add)
-	f.judgeQueues(add)
+	f.judgeQueues(now, add)
 	f.judgeTasks(ctx, now, add)
 	if n, why := f.Broker(); why != "" {
 		add(warning, "management-unreachable", "", "The management API does not answer: %s", why)
@@ -77,18 +81,25 @@ func (f *Fleet) judgeWorkers(now time.Time, add adder) {
 	}
 }
 
-func (f *Fleet) judgeQueues(add adder) {
+func (f *Fleet) judgeQueues(now time.Time, add adder) {
+	online := slices.ContainsFunc(f.Workers(), func(w event.Worker) bool { return w.Alive(now) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, q := range f.queues {
 		switch {
 		case q.Error != "":
 			add(warning, "queue-unseen", q.Name, "Queue %s cannot be looked at: %s", q.Name, q.Error)
+		case !q.Exists && !q.Seen.IsZero() && now.Sub(q.Used) < usedFor:
+			add(problem, "queue-missing", q.Name, "Tasks are sent to queue %s, which does not exist at the broker: they are lost or refused.", q.Name)
+		case !q.Exists && q.Wanted && !q.DeadLetter && online && !q.Seen.IsZero():
+			add(warning, "queue-missing", q.Name, "Queue %s of the settings does not exist at the broker: what is sent there by others is lost or refused.", q.Name)
 		case !q.Exists:
 		case q.DeadLetter:
 			if q.Ready > 0 {
 				add(warning, "dead-letters", q.Name, "%s failed for good and lie in %s.", many(q.Ready, "task"), q.Name)
 			}
+		case f.paused[q.Name]:
+			add(warning, "queue-paused", q.Name, "Queue %s is paused, and %s in it.", q.Name, waits(q.Ready))
 		case q.Ready > 0 && q.Consumers == 0:
 			add(problem, "queue-without-consumer", q.Name, "%s in queue %s, and no worker consumes it.", waits(q.Ready), q.Name)
 		case grows(q.before):
@@ -154,10 +165,24 @@ func many(n int, what string) string {
 }
 
 func waits(n int) string {
+	if n == 0 {
+		return "nothing waits"
+	}
 	if n == 1 {
 		return "1 message waits"
 	}
 	return number(n) + " messages wait"
+}
+
+// decimal writes a rate: 0.03, 4.2, 120.
+func decimal(x float64) string {
+	switch {
+	case x < 0.1:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	case x < 10:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return number(int(x))
 }
 
 // ago is a length of time in words.

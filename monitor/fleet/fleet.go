@@ -25,8 +25,14 @@ type Config struct {
 	// Queues are those that the settings speak of. Others are found through events and the management API.
 	Queues []string
 
+	// Wanted are those among them that ought to exist.
+	Wanted []string
+
 	// DeadLetters are the queues among them that keep what failed for good.
 	DeadLetters []string
+
+	// Paused are the queues that are paused, as far as that is recorded; nil: nobody knows.
+	Paused func(context.Context) ([]string, error)
 
 	// Management is RabbitMQ's management API; nil: none.
 	Management *Management
@@ -53,13 +59,14 @@ type Fleet struct {
 	state  *event.State
 	begun  time.Time
 
-	mu        sync.Mutex // guards what follows
-	lost      time.Time  // since when events are missed; zero: they are not
-	reason    string
-	queues    map[string]*Queue
-	alerts    []Alert
-	broker    *Node
-	brokerErr string
+	mu         sync.Mutex // guards what follows
+	lost       time.Time  // since when events are missed; zero: they are not
+	reason     string
+	queues     map[string]*Queue
+	alerts     []Alert
+	cluster    *Cluster
+	clusterErr string
+	paused     map[string]bool // queues, as the result store has it
 }
 
 // A Queue is what the broker told last.
@@ -69,7 +76,10 @@ type Queue struct {
 	Ready      int
 	Unsettled  int // -1: not told
 	Consumers  int
-	DeadLetter bool // it keeps what failed for good
+	DeadLetter bool      // it keeps what failed for good
+	Paused     bool      // for the whole fleet
+	Wanted     bool      // the settings name it
+	Used       time.Time // when somebody told last that a task was sent there
 	Seen       time.Time
 	Error      string
 
@@ -95,7 +105,7 @@ func New(ctx context.Context, c Config) (*Fleet, error) {
 	}
 	f := &Fleet{config: c, begun: time.Now(), queues: make(map[string]*Queue), state: event.NewState(event.StateConfig{MaxTasks: 1})}
 	for _, name := range c.Queues {
-		f.queues[name] = &Queue{Name: name, Unsettled: -1, DeadLetter: slices.Contains(c.DeadLetters, name)}
+		f.queues[name] = &Queue{Name: name, Unsettled: -1, DeadLetter: slices.Contains(c.DeadLetters, name), Wanted: slices.Contains(c.Wanted, name)}
 	}
 	known, err := c.Store.Workers(ctx)
 	if err != nil {
@@ -116,7 +126,7 @@ func (f *Fleet) Apply(events []*protocol.Event, at time.Time) {
 		case *protocol.WorkerStatus:
 			f.state.Apply(e, at)
 		case *protocol.TaskSent:
-			f.queue(b.Queue)
+			f.queue(b.Queue, at)
 		default:
 			if e.Hostname != said { // once a message is enough
 				said = e.Hostname
@@ -127,7 +137,7 @@ func (f *Fleet) Apply(events []*protocol.Event, at time.Time) {
 }
 
 // queue begins to watch a queue that an event names.
-func (f *Fleet) queue(name string) {
+func (f *Fleet) queue(name string, at time.Time) {
 	if name == "" || len(name) > 255 {
 		return
 	}
@@ -135,6 +145,9 @@ func (f *Fleet) queue(name string) {
 	defer f.mu.Unlock()
 	if f.queues[name] == nil && len(f.queues) < queuesMost {
 		f.queues[name] = &Queue{Name: name, Unsettled: -1}
+	}
+	if q := f.queues[name]; q != nil {
+		q.Used = at
 	}
 }
 
@@ -176,6 +189,7 @@ func (f *Fleet) look(ctx context.Context) {
 	if f.config.Management != nil {
 		f.manage(ctx)
 	}
+	f.LookAtPauses(ctx)
 	for _, q := range f.Queues() {
 		f.stat(ctx, q.Name, now)
 	}
@@ -194,6 +208,23 @@ func (f *Fleet) look(ctx context.Context) {
 	f.mu.Lock()
 	f.alerts = alerts
 	f.mu.Unlock()
+}
+
+// LookAtPauses learns which queues are paused. Where the result store does not tell, what was known stands.
+func (f *Fleet) LookAtPauses(ctx context.Context) {
+	if f.config.Paused == nil {
+		return
+	}
+	list, err := f.config.Paused(ctx)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paused = make(map[string]bool)
+	for _, name := range list {
+		f.paused[name] = true
+	}
 }
 
 // kept leaves out workers that went long ago.
@@ -256,7 +287,7 @@ func (f *Fleet) Queues() []Queue {
 	out := make([]Queue, 0, len(f.queues))
 	for _, q := range f.queues {
 		c := *q
-		c.before = nil
+		c.before, c.Paused = nil, f.paused[q.Name]
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })
@@ -284,12 +315,18 @@ func (f *Fleet) Connected() bool {
 	return f.lost.IsZero()
 }
 
-// Broker is what the management API told of the broker's node; nil without one.
-func (f *Fleet) Broker() (*Node, string) {
+// Broker is what the management API told of the broker, nil without one, and why it did not answer.
+func (f *Fleet) Broker() (*Cluster, string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.broker, f.brokerErr
+	return f.cluster, f.clusterErr
 }
+
+// Managed reports whether there is a management API to ask.
+func (f *Fleet) Managed() bool { return f.config.Management != nil }
+
+// ErrNoManagement: no management API was named.
+var ErrNoManagement = errors.New("this monitor was started without --broker_api")
 
 // Alerts are what is wrong now, the worst first.
 func (f *Fleet) Alerts() []Alert {

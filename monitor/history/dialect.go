@@ -76,4 +76,5 @@ CREATE TABLE audit (
 	target  TEXT NOT NULL,
 	detail  TEXT NOT NULL,
 	outcome TEXT NOT NULL
-)`}
+)`, `
+CREATE INDEX tasks_flow ON tasks (seq) WHERE root <> id`}

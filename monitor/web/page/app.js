@@ -7,6 +7,10 @@ import { workers, worker } from './workers.js';
 import { tasks } from './tasks.js';
 import { task } from './task.js';
 import { queues } from './queues.js';
+import { queue } from './queue.js';
+import { workflows } from './workflows.js';
+import { schedules } from './schedules.js';
+import { broker } from './broker.js';
 import { audit } from './audit.js';
 import { login } from './login.js';
 
@@ -16,7 +20,11 @@ const pages = [
   { path: /^\/workers?\/(.+)$/, name: 'Worker', under: '/workers', open: worker },
   { path: /^\/tasks$/, name: 'Tasks', nav: '/tasks', open: tasks },
   { path: /^\/tasks?\/(.+)$/, name: 'Task', under: '/tasks', open: task },
-  { path: /^\/(queues|broker)$/, name: 'Queues', nav: '/queues', open: queues },
+  { path: /^\/queues$/, name: 'Queues', nav: '/queues', open: queues },
+  { path: /^\/queues?\/(.+)$/, name: 'Queue', under: '/queues', open: queue },
+  { path: /^\/workflows$/, name: 'Workflows', nav: '/workflows', open: workflows },
+  { path: /^\/schedules$/, name: 'Schedules', nav: '/schedules', open: schedules },
+  { path: /^\/broker$/, name: 'Broker', nav: '/broker', open: broker },
   { path: /^\/audit$/, name: 'Audit', nav: '/audit', open: audit, scope: 'admin' },
 ];
 
@@ -46,7 +54,7 @@ function here() {
 function draw() {
   const at = here();
   const links = pages.filter(p => p.nav && (!p.scope || me && me.scopes.includes(p.scope))).map(p => {
-    const current = p.nav === at || p.nav === '/queues' && at === '/broker' || p.nav !== '/' && at.startsWith(p.nav.slice(0, -1) + '/') || p.nav !== '/' && at.startsWith(p.nav + '/');
+    const current = p.nav === at || p.nav !== '/' && at.startsWith(p.nav.slice(0, -1) + '/') || p.nav !== '/' && at.startsWith(p.nav + '/');
     return h('a', { href: prefix + p.nav, 'aria-current': current ? 'page' : null }, p.name);
   });
   show(bar,
@@ -156,7 +164,7 @@ document.addEventListener('keydown', e => {
   } else if (e.key === 'g') {
     led = Date.now();
   } else if (Date.now() - led < 1500) {
-    const to = { o: '/', w: '/workers', t: '/tasks', q: '/queues', a: '/audit' }[e.key];
+    const to = { o: '/', w: '/workers', t: '/tasks', q: '/queues', f: '/workflows', s: '/schedules', b: '/broker', a: '/audit' }[e.key];
     if (to) go(prefix + to);
     led = 0;
   }

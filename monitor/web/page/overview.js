@@ -106,7 +106,8 @@ export async function overview(page) {
 }
 
 function whereTo(a) {
-  if (a.kind.startsWith('queue') || a.kind === 'dead-letters') return '/queues';
+  if (a.kind.startsWith('queue') || a.kind === 'dead-letters') return '/queue/' + encodeURIComponent(a.subject);
+  if (['memory-alarm', 'memory-high', 'disk-alarm', 'files-high', 'partition', 'node-down', 'unroutable', 'management-unreachable'].includes(a.kind)) return '/broker';
   if (a.kind.startsWith('worker')) return '/worker/' + encodeURIComponent(a.subject);
   if (a.kind === 'task-fails') return '/tasks?state=FAILURE&name=' + encodeURIComponent(a.subject);
   return '';

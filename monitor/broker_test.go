@@ -1,0 +1,139 @@
+package monitor_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/testenv"
+	"github.com/umbel-go/umbel/monitor"
+	"github.com/umbel-go/umbel/monitor/access"
+)
+
+type shownBroker struct {
+	Managed bool
+	Error   string
+	Cluster *struct {
+		Version string
+		Nodes   []struct {
+			Name     string
+			Running  bool
+			MemUsed  int64 `json:"mem_used"`
+			MemLimit int64 `json:"mem_limit"`
+			MemAlarm bool  `json:"mem_alarm"`
+		}
+		Connections int
+	}
+	Connections []struct{ Name, User, Peer, State, Client string }
+}
+
+// The real management API: nodes, memory against its limit, connections; queues with type, policy and rates.
+func TestTheBrokerIsToldOfByItsManagementAPI(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.RabbitMQ(t)
+	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:guest@" + rabbit.HTTPAddr() + "/api/", Vhost: rabbit.Vhost(),
+		Access: access.Config{Anonymous: access.Owner}})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	quorum := map[string]any{"x-queue-type": "quorum"}
+	if err := r.broker.Declare(ctx, broker.Topology{Queues: []broker.Queue{{Name: "orders", Durable: true, Arguments: quorum}}}); err != nil {
+		t.Fatal(err)
+	}
+	rabbit.API("PUT", "/api/policies/"+rabbit.Vhost()+"/bounded", map[string]any{"pattern": "^orders$", "definition": map[string]any{"max-length": 1000}, "apply-to": "queues"})
+	for range 3 {
+		if err := r.broker.Publish(ctx, &broker.Message{RoutingKey: "orders"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b shownBroker
+	r.await("nodes and connections are told of", func() bool {
+		r.get("/api/v1/broker", &b)
+		return b.Cluster != nil && len(b.Connections) > 0
+	})
+	if !b.Managed || b.Error != "" || b.Cluster.Version == "" || len(b.Cluster.Nodes) == 0 || b.Cluster.Connections == 0 {
+		t.Errorf("%+v %+v", b, b.Cluster)
+	}
+	if n := b.Cluster.Nodes[0]; !n.Running || n.MemUsed <= 0 || n.MemLimit <= n.MemUsed/100 || n.MemAlarm {
+		t.Errorf("%+v", n)
+	}
+	if c := b.Connections[0]; c.User != "guest" || !strings.HasPrefix(c.Peer, "127.0.0.1:") || c.Client == "" {
+		t.Errorf("%+v", c)
+	}
+	var list struct {
+		Queues []struct {
+			Name    string
+			Ready   int
+			Managed *struct {
+				Type, Policy string
+				Arguments    map[string]any
+			}
+		}
+	}
+	r.await("the queue is told of whole", func() bool {
+		r.get("/api/v1/queues", &list)
+		return slices.ContainsFunc(list.Queues, func(q struct {
+			Name    string
+			Ready   int
+			Managed *struct {
+				Type, Policy string
+				Arguments    map[string]any
+			}
+		}) bool {
+			return q.Name == "orders" && q.Ready == 3 && q.Managed != nil && q.Managed.Type == "quorum" && q.Managed.Policy == "bounded" && q.Managed.Arguments["x-queue-type"] == "quorum"
+		})
+	})
+	r.fits("/api/v1/broker")
+	r.fits("/api/v1/queues")
+}
+
+// fits holds an answer against the document.
+func (r *rig) fits(path string) {
+	r.t.Helper()
+	var doc document
+	r.get("/api/v1/openapi.json", &doc)
+	var v any
+	r.get(path, &v)
+	for _, w := range doc.fits(doc.Paths[path]["get"].Responses["200"].Content["application/json"].Schema, v, path) {
+		r.t.Error(w)
+	}
+}
+
+func (r *rig) alerts() (text string) {
+	var o struct {
+		Alerts []struct{ Level, Kind, Subject, Text string }
+	}
+	r.get("/api/v1/overview", &o)
+	for _, a := range o.Alerts {
+		text += a.Level + " " + a.Kind + " " + a.Subject + ": " + a.Text + "\n"
+	}
+	return text
+}
+
+func TestAManagementAPIThatRefusesIsToldOf(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.RabbitMQ(t)
+	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:wrong-secret@" + rabbit.HTTPAddr(), Vhost: rabbit.Vhost()})
+	r.await("it is told", func() bool { return strings.Contains(r.alerts(), "management-unreachable") })
+	if text := r.alerts(); !strings.Contains(text, "401") || strings.Contains(text, "wrong-secret") {
+		t.Error(text)
+	}
+}
+
+// What is wrong with the broker, in words: an alarm, and messages that no queue takes.
+func TestAMemoryAlarmAndUnroutableMessagesAreToldOf(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.OwnRabbitMQ(t, "collect_statistics_interval = 1000")
+	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:guest@" + rabbit.HTTPAddr() + "/api/", Vhost: rabbit.Vhost()})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	r.await("messages that no queue takes are told of", func() bool {
+		_ = r.broker.Publish(ctx, &broker.Message{RoutingKey: "nowhere"}) // is returned
+		return strings.Contains(r.alerts(), "problem unroutable")
+	})
+	rabbit.Ctl("set_vm_memory_high_watermark", "0.00001")
+	r.await("the alarm is told of", func() bool { return strings.Contains(r.alerts(), "problem memory-alarm") })
+	rabbit.Ctl("set_vm_memory_high_watermark", "0.4")
+	r.await("and when it is over", func() bool { return !strings.Contains(r.alerts(), "memory-alarm") })
+}
