@@ -38,7 +38,7 @@ func straight(t testing.TB, name, id string, eta time.Time, args ...any) *broker
 // await looks again and again, for what has no event.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if ok() {
 			return
 		}
