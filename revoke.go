@@ -43,8 +43,9 @@ type revocation struct {
 // its context goes on, but its result does not count. Celery: terminate=True.
 func Terminate() RevokeOption { return func(r *revocation) { r.terminate = true } }
 
-// Signal is the signal that Celery's workers end the task's process with; Umbel's cancel its context whatever the signal.
-// Defaults to SIGTERM. Celery: signal.
+// Signal is how Terminate ends a task: SIGTERM cancels its context, and kills its child process, if it has one, after
+// worker_terminate_grace; SIGKILL kills that at once; SIGUSR1 is the soft time limit before its time; of others the child
+// process gets the signal besides. Celery's workers send it to the task's process. Defaults to SIGTERM. Celery: signal.
 func Signal(name string) RevokeOption { return func(r *revocation) { r.signal = name } }
 
 // Revoke keeps tasks from starting, wherever they wait: in a queue, in a worker, for their time, or not yet sent. Tasks

@@ -119,6 +119,9 @@ func (w *Worker) returned(r *run, body *protocol.Body) {
 	w.stats.active.Add(-1)
 	got, death := r.got, r.death
 	r.got = nil // it may be large, and the ledger holds the run for a while
+	if got != nil && got.State != umbel.Success && r.terminated() {
+		got = &umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked, Runtime: got.Runtime}
+	}
 	switch {
 	case death != nil:
 		r.endReports()

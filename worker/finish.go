@@ -35,6 +35,7 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 		w.settleRun(r, settleRequeue)
 		return
 	}
+	r.awaitRecord()
 	switch o.State {
 	case umbel.Success:
 		w.succeed(r, o)
@@ -49,7 +50,6 @@ func (w *Worker) finish(r *run, body *protocol.Body, o *umbel.Outcome) {
 	case umbel.Revoked:
 		w.stats.revoked.Add(1)
 		w.app.NotifyRevoked(r.request, false)
-		r.awaitRecord()
 		w.conclude(r, w.revokedDocument(r, "terminated"), settleAck, revokedFor("terminated"))
 	default:
 		w.failed(r, o)

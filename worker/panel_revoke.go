@@ -15,17 +15,6 @@ import (
 
 func mapKeys[K comparable, V any](m map[K]V) iter.Seq[K] { return maps.Keys(m) }
 
-// signals are the names that Celery's clients send, and their numbers. In this process a task's context is cancelled,
-// whatever the signal; events tell which was asked for.
-var signals = map[string]int{"": 15, "TERM": 15, "KILL": 9, "INT": 2, "QUIT": 3, "HUP": 1, "USR1": 10, "USR2": 12, "ABRT": 6, "ALRM": 14}
-
-func signum(name string) (int, error) {
-	if n := signals[strings.TrimPrefix(strings.ToUpper(name), "SIG")]; n != 0 {
-		return n, nil
-	}
-	return 0, control.Failf("TypeError", "signal %q is not known", name)
-}
-
 func (p *panel) revoke(_ context.Context, a arguments) (any, error) {
 	return p.revokeIDs(a, a.flag("terminate"))
 }

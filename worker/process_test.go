@@ -136,6 +136,13 @@ func processApp(broker, results string, c umbel.Config) *umbel.App {
 			return nil, nil
 		}, options...)
 	}
+	umbel.Register(app, "heedful", func(ctx context.Context, file string) (any, error) {
+		if err := os.WriteFile(file, fmt.Appendln(nil, os.Getpid()), 0o600); err != nil {
+			return nil, err
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
 	umbel.Register(app, "note", func(_ context.Context, in struct {
 		File string `json:"file"`
 		N    int    `json:"n"`

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -64,7 +65,9 @@ type processSeat struct {
 
 	mu     sync.Mutex // guards what follows
 	child  *procpool.Child
-	closed bool // the task must not begin any more
+	closed bool        // the task must not begin any more
+	left   bool        // the child is another task's
+	grace  *time.Timer // ends a terminated task's child
 }
 
 func (s *processSeat) now() *procpool.Child {
@@ -74,7 +77,41 @@ func (s *processSeat) now() *procpool.Child {
 }
 
 func (s *processSeat) pid() int { return s.now().PID() }
-func (s *processSeat) leave()   { s.now().Leave() }
+
+func (s *processSeat) leave() {
+	s.mu.Lock()
+	s.left = true
+	if s.grace != nil {
+		s.grace.Stop()
+	}
+	s.mu.Unlock()
+	s.child.Leave()
+}
+
+// terminate kills the child at once, or gives it a while to end its task.
+func (s *processSeat) terminate(signal syscall.Signal) {
+	grace := unlessOff(s.processes.worker.settings.WorkerTerminateGrace)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.left:
+		return
+	case signal == syscall.SIGKILL || grace == 0:
+		s.child.Kill()
+		return
+	case signal != syscall.SIGTERM: // which children do not hear: the pipe tells them
+		s.child.Signal(signal)
+	}
+	if s.grace == nil {
+		s.grace = time.AfterFunc(grace, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if !s.left {
+				s.child.Kill()
+			}
+		})
+	}
+}
 
 // expel kills the child.
 func (s *processSeat) expel(*run) (string, []any) {
@@ -109,12 +146,12 @@ func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (*um
 			}
 			r.request.SetChildren(out.children)
 			return &out.Outcome, nil
+		case r.terminated():
+			return &umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked}, nil
 		case errors.Is(err, procpool.ErrNotBegun):
 			if err := s.another(ctx); err != nil {
 				return failed(fmt.Errorf("hand the task to another child process: %w", err))
 			}
-		case errors.As(err, &died) && ctx.Err() != nil && errors.Is(context.Cause(ctx), umbel.ErrRevoked):
-			return &umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked}, nil
 		case errors.As(err, &died) && ctx.Err() != nil && errors.Is(context.Cause(ctx), umbel.ErrShutdown):
 			return failed(umbel.ErrShutdown)
 		case errors.As(err, &died):
@@ -127,20 +164,9 @@ func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (*um
 
 // do has the child run the task. When ctx ends the child is told why.
 func (s *processSeat) do(ctx context.Context, payload []byte, r *run) ([]byte, error) {
-	c := s.now()
-	var grace *time.Timer
-	e := procpool.Errand{Payload: payload, Ask: func(ctx context.Context, question []byte) []byte { return s.processes.stored(ctx, r, question) }}
-	e.Tell = func(cause error) []byte {
-		if errors.Is(cause, umbel.ErrRevoked) {
-			grace = time.AfterFunc(unlessOff(s.processes.worker.settings.WorkerTerminateGrace), c.Kill)
-		}
-		return []byte(causeName(cause))
-	}
-	answer, err := c.Do(ctx, e)
-	if grace != nil {
-		grace.Stop()
-	}
-	return answer, err
+	return s.now().Do(ctx, procpool.Errand{Payload: payload,
+		Ask:  func(ctx context.Context, question []byte) []byte { return s.processes.stored(ctx, r, question) },
+		Tell: func(cause error) []byte { return []byte(causeName(cause)) }})
 }
 
 // another takes another child in the place of one that is gone.

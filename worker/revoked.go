@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -348,18 +347,4 @@ func (s *revoked) save() error {
 func (s *revoked) close() {
 	close(s.stop)
 	<-s.stopped
-}
-
-// terminate ends the running tasks that f chooses and returns their ids.
-func (w *Worker) terminate(how *termination, f func(*run) bool) []string {
-	var ids []string
-	for _, r := range w.pool.running() {
-		if !f(r) || !r.terminate(how) {
-			continue
-		}
-		w.log.Info("terminating task", "task", r.request.DisplayName(), "id", r.task.ID)
-		ids = append(ids, r.task.ID)
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"syscall"
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/protocol"
@@ -18,6 +19,10 @@ type seat interface {
 	// expel ends a task past its hard time limit here and now, as far as that can be done, and says what was done. The slot
 	// is free when it returns, or another is in its place. It may be called while run runs, by another goroutine.
 	expel(r *run) (what string, details []any)
+
+	// terminate sees to it that a task whose context is cancelled ends, as far as that can be done: by this signal. It may be
+	// called while run runs, and after, by another goroutine.
+	terminate(syscall.Signal)
 
 	// leave gives the seat up once run has returned.
 	leave()
@@ -62,6 +67,7 @@ func (s *ownSeats) clear() bool                        { return false }
 func (s *ownSeats) close()                             {}
 func (s *ownSeats) pid() int                           { return pid }
 func (s *ownSeats) leave()                             {}
+func (s *ownSeats) terminate(syscall.Signal)           {}
 
 func (s *ownSeats) run(ctx context.Context, r *run, body *protocol.Body) (*umbel.Outcome, *death) {
 	return s.worker.app.Execute(ctx, r.known.def, r.request, body), nil

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -69,33 +68,4 @@ func (r *run) end() {
 	r.stands, r.stop = standEnded, nil
 	r.view.Unlock()
 	stop(nil)
-}
-
-// A termination is how a running task was told to end.
-type termination struct {
-	signum   int             // number of the signal that was asked for
-	recorded <-chan struct{} // closed when its revocation has been written down, or could not be at once
-}
-
-// terminate cancels the context of a running task because it was revoked, and reports whether there was one to cancel.
-func (r *run) terminate(t *termination) bool {
-	r.view.Lock()
-	stop := r.stop
-	r.view.Unlock()
-	if stop == nil {
-		return false
-	}
-	r.termination.Store(t)
-	stop(umbel.ErrRevoked)
-	return true
-}
-
-// awaitRecord waits until the revocation that has ended the run is written down, so that its REVOKED is the last one.
-func (r *run) awaitRecord() {
-	if t := r.termination.Load(); t != nil {
-		select {
-		case <-t.recorded:
-		case <-r.consumer.worker.revoked.stopped:
-		}
-	}
 }

@@ -341,6 +341,16 @@ waiting.revoke()`)
 		}, nil)
 		revoked(t, value[caught](t, w.client, `fails(running[1].id)`), "terminated")
 	})
+	t.Run("running, by its soft time limit", func(t *testing.T) {
+		w.client.run(t, nil, `
+soft = app.send_task("go.nap", (5,), queue="go")`)
+		active(1)
+		w.client.run(t, nil, `soft.revoke(terminate=True, signal="SIGUSR1")`)
+		active(0)
+		testenv.Await(t, "the failure of a task by its soft time limit", func() bool {
+			return value[caught](t, w.client, `fails(soft)`).Type == "SoftTimeLimitExceeded"
+		}, nil)
+	})
 	t.Run("delayed", func(t *testing.T) {
 		w.client.run(t, nil, `
 later = app.send_task("go.nap", (4,), queue="go", countdown=4)
