@@ -22,6 +22,8 @@ type Condition struct {
 	Since time.Time
 	// Blocks is how often it has begun to, since this Broker was opened.
 	Blocks int
+	// Losses is how often a connection was lost, since this Broker was opened.
+	Losses int
 }
 
 // A Reporter is a Broker that tells how its link stands. Brokers that run inside this process do not: theirs cannot be lost.

@@ -39,6 +39,7 @@ type monitorFlags struct {
 	patterns, private []string
 	maskAll           bool
 	events            bool
+	settings          settingFlags
 }
 
 func (p *program) monitorCommand() *cobra.Command {
@@ -79,6 +80,7 @@ be given as FLOWER_NAME in the environment.`,
 	fl.Int64Var(&f.size, "max_size", 20_000, "remove the oldest tasks when the history is larger than this many `MEGABYTES`")
 	fl.Int64Var(&f.tasks, "max_tasks", 0, "keep at most `N` tasks; 0: no bound")
 	fl.IntVar(&f.forget, "purge_offline_workers", 86400, "show workers that are gone for `SECONDS`")
+	f.settings.addMetrics(fl)
 	fl.BoolVar(&f.events, "enable_events", true, "ask workers to send events")
 	fl.StringArrayVar(&f.patterns, "mask", nil, "hide what this `REGEXP` finds in arguments, results and errors, or its first group; may be repeated")
 	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
@@ -117,7 +119,11 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 	if err := flowerEnv(cmd); err != nil {
 		return err
 	}
-	if err := p.prepare(); err != nil {
+	given, err := f.settings.values(cmd, nil)
+	if err != nil {
+		return err
+	}
+	if err := p.prepareWith(given); err != nil {
 		return err
 	}
 	log := slog.New(textHandler(p.Err, slog.LevelInfo, p.ink.on))

@@ -48,9 +48,12 @@ func settingsFault(err error) error {
 }
 
 // prepare loads the settings for a command that connects and ends soon: only warnings are logged.
-func (p *program) prepare() error {
+func (p *program) prepare() error { return p.prepareWith(nil) }
+
+// prepareWith is prepare with settings that were given as options.
+func (p *program) prepareWith(flags map[string]string) error {
 	first := p.given == nil
-	c, err := p.settings(nil)
+	c, err := p.settings(flags)
 	if err != nil {
 		return err
 	}

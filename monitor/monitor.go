@@ -15,12 +15,14 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/internal/vitals"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
 	"github.com/umbel-go/umbel/monitor/fleet"
 	"github.com/umbel-go/umbel/monitor/flower"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
+	"github.com/umbel-go/umbel/monitor/prometheus"
 	"github.com/umbel-go/umbel/monitor/web"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -106,7 +108,14 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	}
 	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Mask: m.mask, Schedules: m.config.Schedules, Version: m.config.Version,
 		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
-	server := &http.Server{Handler: m.handler(face), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
+	exporter := prometheus.New(prometheus.Config{Fleet: watched, Recorder: recorder, Store: store, Log: m.config.Log})
+	hide, _, err := vitals.Join(vitals.Config{Address: settings.MetricsAddress, TokenFile: settings.MetricsTokenFile,
+		Public: settings.MetricsPublic, Names: settings.MetricsNames, Log: m.config.Log}, exporter)
+	if err != nil {
+		return err
+	}
+	defer hide()
+	server := &http.Server{Handler: m.handler(face, exporter, settings.MetricsNames), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
 		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}
 
 	// What is heard stops first, then what writes it.
@@ -119,6 +128,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 		Handle: func(events []*protocol.Event, at time.Time) {
 			m.welcome(events)
 			watched.Apply(events, at)
+			exporter.Apply(events)
 			recorder.Record(run, events, at)
 		}})
 	if err != nil {
@@ -127,6 +137,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	}
 	g.Go(func() error { return watched.Run(run) })
 	g.Go(func() error { return store.Keep(run) })
+	g.Go(func() error { return exporter.Run(run) })
 	g.Go(func() error { return face.Run(run) })
 	g.Go(func() error { return m.askForEvents(run) })
 	g.Go(func() error {
@@ -236,13 +247,18 @@ func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, erro
 }
 
 // handler is everything that is served.
-func (m *Monitor) handler(face *api.API) http.Handler {
+func (m *Monitor) handler(face *api.API, exporter *prometheus.Exporter, names []string) http.Handler {
 	mux := http.NewServeMux()
 	pages := web.Handler(m.config.Prefix)
 	mux.HandleFunc("GET /healthcheck", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("OK"))
 	})
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { vitals.Health(w, vitals.Source.Live, exporter) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { vitals.Health(w, vitals.Source.Ready, exporter) })
+	mux.Handle("GET /metrics", m.guard.Wrap(access.Need(access.Read, func(w http.ResponseWriter, r *http.Request) {
+		vitals.Show(w, r, names, exporter)
+	}, api.Deny), api.Deny))
 	mux.Handle("POST /api/v1/login", face.Login())
 	mux.Handle("POST /api/v1/logout", face.Logout())
 	mux.Handle("/api/v1/", m.guard.Wrap(face, api.Deny))

@@ -39,12 +39,17 @@ var (
 	metricRefused   = &metric.Family{Name: "umbel_messages_refused_total", Kind: metric.KindCounter, Labels: []string{"worker", "reason"}, Help: "Messages that never became a task"}
 	metricDead      = &metric.Family{Name: "umbel_dead_letters_total", Kind: metric.KindCounter, Labels: []string{"worker", "reason"}, Help: "Messages sent to dead letters"}
 	metricStoring   = &metric.Family{Name: "umbel_result_store_failures_total", Kind: metric.KindCounter, Labels: []string{"worker"}, Help: "Attempts to store results that failed; they are tried again"}
+	metricLinked    = &metric.Family{Name: "umbel_connection_up", Kind: metric.KindGauge, Labels: []string{"worker"}, Help: "1 while every connection to the broker that is wanted stands"}
+	metricBlocked   = &metric.Family{Name: "umbel_connection_blocked", Kind: metric.KindGauge, Labels: []string{"worker"}, Help: "1 while the broker takes no messages, because of an alarm"}
+	metricBlocks    = &metric.Family{Name: "umbel_connection_blocks_total", Kind: metric.KindCounter, Labels: []string{"worker"}, Help: "How often the broker began to take no messages"}
+	metricLosses    = &metric.Family{Name: "umbel_connection_losses_total", Kind: metric.KindCounter, Labels: []string{"worker"}, Help: "How often a connection to the broker was lost; it is made again"}
 	metricRenewals  = &metric.Family{Name: "umbel_ack_renewals_total", Kind: metric.KindCounter, Labels: []string{"worker"}, Help: "Running tasks renewed before the broker's ack timeout"}
 )
 
 var families = []*metric.Family{metricInfo, metricReady, metricSince, metricSlots, metricRunning, metricLostSlots, metricWaiting,
 	metricChildren, metricStartedCh, metricLostCh, metricPrefetch, metricConsuming, metricDelivered, metricParted, metricReceived, metricStarted,
-	metricEnded, metricFailures, metricTook, metricWaited, metricRefused, metricDead, metricStoring, metricRenewals}
+	metricEnded, metricFailures, metricTook, metricWaited, metricRefused, metricDead, metricStoring, metricRenewals,
+	metricLinked, metricBlocked, metricBlocks, metricLosses}
 
 // exposed is a worker as others see it from outside of the process.
 type exposed struct{ *Worker }
@@ -166,6 +171,12 @@ func (e exposed) present(p *metric.Page, node string) {
 	p.Add(metricChildren, float64(len(children.PIDs)), node)
 	p.Add(metricStartedCh, float64(children.Started), node)
 	p.Add(metricLostCh, float64(children.Lost), node)
+	if c, ok := w.app.BrokerCondition(); ok {
+		p.Add(metricLinked, metric.Truth(c.Connected), node)
+		p.Add(metricBlocked, metric.Truth(c.Blocked != ""), node)
+		p.Add(metricBlocks, float64(c.Blocks), node)
+		p.Add(metricLosses, float64(c.Losses), node)
+	}
 	consumers := w.activeConsumers()
 	for _, c := range consumers[:min(len(consumers), meteredQueues)] {
 		p.Add(metricPrefetch, float64(c.prefetch()), node, c.queue.Name)

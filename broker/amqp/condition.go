@@ -18,6 +18,7 @@ type conditions struct {
 	mu     sync.Mutex // guards what follows
 	since  time.Time
 	blocks int
+	losses int
 }
 
 // Condition implements broker.Reporter.
@@ -36,7 +37,7 @@ func (b *Broker) Condition() broker.Condition {
 		}
 	}
 	b.conditions.mu.Lock()
-	c.Blocks = b.conditions.blocks
+	c.Blocks, c.Losses = b.conditions.blocks, b.conditions.losses
 	since := b.conditions.since
 	b.conditions.mu.Unlock()
 	if s := b.publishing.sessions.get(); s != nil {
@@ -45,6 +46,13 @@ func (b *Broker) Condition() broker.Condition {
 		}
 	}
 	return c
+}
+
+// lost counts a connection that was lost.
+func (b *Broker) lost() {
+	b.conditions.mu.Lock()
+	b.conditions.losses++
+	b.conditions.mu.Unlock()
 }
 
 // changed tells whoever wants to know how the link stands now.

@@ -149,6 +149,7 @@ func (l *link) run(ctx context.Context, s *session) {
 			s.close()
 			return
 		}
+		l.broker.lost()
 		l.sessions.clear(s)
 		lost := s.lostError()
 		l.setCause(lost)

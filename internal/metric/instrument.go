@@ -60,6 +60,14 @@ func (h *Histogram) Observe(d time.Duration) {
 	h.sum.Add(int64(d))
 }
 
+// Merge adds what another one of the same bounds has.
+func (h *Histogram) Merge(o *Histogram) {
+	for i := range h.counts {
+		h.counts[i].Add(o.counts[i].Load())
+	}
+	h.sum.Add(o.sum.Load())
+}
+
 // Count is how many were observed.
 func (h *Histogram) Count() (n int64) {
 	for i := range h.counts {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,8 @@ import (
 	_ "github.com/umbel-go/umbel/backend/memory"
 	"github.com/umbel-go/umbel/beat"
 	_ "github.com/umbel-go/umbel/broker/memory"
+	"github.com/umbel-go/umbel/monitor"
+	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/worker"
 )
 
@@ -68,13 +71,19 @@ func start(t *testing.T) *world {
 		umbel.Retry{Max: 1, Backoff: time.Millisecond})
 	ready := make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	w := worker.New(app, worker.Config{Concurrency: 2, OnReady: func() { close(ready) }})
 	go func() { ended <- w.Run(ctx) }()
 	go func() { ended <- beat.New(app, beat.Config{}).Run(ctx) }()
+	m, err := monitor.New(app, monitor.Config{Listen: "127.0.0.1:0", History: history.Config{URL: filepath.Join(t.TempDir(), "m.db")},
+		ManagementURL: management(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { ended <- m.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-ended, <-ended, app.Close(), os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(<-ended, <-ended, <-ended, app.Close(), os.RemoveAll(dir)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -83,10 +92,32 @@ func start(t *testing.T) *world {
 	case <-time.After(patience):
 		t.Fatal("the worker is not ready")
 	}
+	select {
+	case <-m.Ready():
+	case <-time.After(patience):
+		t.Fatal("the monitor is not ready")
+	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", at)
 	}}}
 	return &world{t: t, app: app, client: client}
+}
+
+// management answers as RabbitMQ's management API does.
+func management(t *testing.T) string {
+	mux := http.NewServeMux()
+	for path, text := range map[string]string{
+		"/api/queues/%2F": `[{"name": "celery", "type": "quorum", "messages_unacknowledged": 2, "message_stats": {
+			"publish_details": {"rate": 1.5}, "deliver_get_details": {"rate": 1}, "ack_details": {"rate": 0.5}}}]`,
+		"/api/nodes": `[{"name": "rabbit@one", "running": true, "mem_used": 100000000, "mem_limit": 400000000, "disk_free": 5000000000,
+			"disk_free_limit": 50000000, "fd_used": 30}]`,
+		"/api/overview": `{"rabbitmq_version": "4.1.0", "object_totals": {"connections": 7}}`,
+	} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) })
+	}
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL + "/api/"
 }
 
 // work sends tasks and waits until they have ended.
