@@ -17,7 +17,8 @@ var (
 	queueConsumers = &metric.Family{Name: "umbel_queue_consumers", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Consumers of the queue"}
 	queueDead      = &metric.Family{Name: "umbel_queue_dead_letters", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Messages in a queue that keeps what failed for good"}
 	queueRate      = &metric.Family{Name: "umbel_queue_rate", Kind: metric.KindGauge, Labels: []string{"queue", "of"}, Help: "Messages a second: publish, deliver, ack; by RabbitMQ's management API"}
-	brokerMemory   = &metric.Family{Name: "umbel_broker_memory_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Memory of the broker's node that is nearest to trouble; by the management API"}
+	brokerUp       = &metric.Family{Name: "umbel_broker_node_up", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "1 while the broker's node runs; by RabbitMQ's management API, as all of the broker"}
+	brokerMemory   = &metric.Family{Name: "umbel_broker_memory_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Memory of the broker's node"}
 	brokerLimit    = &metric.Family{Name: "umbel_broker_memory_limit_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Memory at which that node takes no more messages"}
 	brokerDisk     = &metric.Family{Name: "umbel_broker_disk_free_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Free disk of that node"}
 	brokerAlarm    = &metric.Family{Name: "umbel_broker_alarm", Kind: metric.KindGauge, Labels: []string{"node", "alarm"}, Help: "1 while the node takes no more messages, for memory or disk"}
@@ -30,7 +31,7 @@ var (
 )
 
 var ownFamilies = []*metric.Family{fleetEvents, fleetTook, fleetFailures, fleetWorkers, fleetActive, queueMessages, queueConsumers, queueDead,
-	queueRate, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, monitorEvents, monitorLag, monitorLinked, monitorHistory,
+	queueRate, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, monitorEvents, monitorLag, monitorLinked, monitorHistory,
 	monitorAlerts}
 
 func (x *Exporter) own(p *metric.Page) {
@@ -127,14 +128,17 @@ func (x *Exporter) queues(p *metric.Page) {
 }
 
 func (x *Exporter) broker(p *metric.Page) {
-	n, _ := x.config.Fleet.Broker()
-	if n == nil {
+	c, _ := x.config.Fleet.Broker()
+	if c == nil {
 		return
 	}
-	p.Add(brokerMemory, float64(n.MemUsed), n.Name)
-	p.Add(brokerLimit, float64(n.MemLimit), n.Name)
-	p.Add(brokerDisk, float64(n.DiskFree), n.Name)
-	p.Add(brokerAlarm, metric.Truth(n.MemAlarm), n.Name, "memory")
-	p.Add(brokerAlarm, metric.Truth(n.DiskAlarm), n.Name, "disk")
-	p.Add(brokerLinks, float64(n.Connections))
+	for _, n := range c.Nodes {
+		p.Add(brokerUp, metric.Truth(n.Running), n.Name)
+		p.Add(brokerMemory, float64(n.MemUsed), n.Name)
+		p.Add(brokerLimit, float64(n.MemLimit), n.Name)
+		p.Add(brokerDisk, float64(n.DiskFree), n.Name)
+		p.Add(brokerAlarm, metric.Truth(n.MemAlarm), n.Name, "memory")
+		p.Add(brokerAlarm, metric.Truth(n.DiskAlarm), n.Name, "disk")
+	}
+	p.Add(brokerLinks, float64(c.Connections))
 }
