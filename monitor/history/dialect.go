@@ -11,6 +11,14 @@ type dialect interface {
 	// like compares without regard to case, in the form: column LIKE ? ESCAPE '!'
 	like(column string) string
 
+	// since is the first place that the index of texts knows; false: there is no index. index adds parts to it, rows of place and
+	// text; dropTexts removes those before a place; candidates
+	// are places in [lo, hi) that may hold a text, the latest first.
+	since() (seq int64, ok bool)
+	index(t tx, rows [][]any) error
+	dropTexts(t tx, before int64) error
+	candidates(t tx, text string, lo, hi int64, limit int) ([]int64, error)
+
 	size(ctx context.Context) (int64, error)
 	close() error
 }
@@ -77,4 +85,6 @@ CREATE TABLE audit (
 	detail  TEXT NOT NULL,
 	outcome TEXT NOT NULL
 )`, `
-CREATE INDEX tasks_flow ON tasks (seq) WHERE root <> id`}
+CREATE INDEX tasks_flow ON tasks (seq) WHERE root <> id`, `
+CREATE TABLE texts_since (seq BIGINT NOT NULL); -- tasks from there on are in the index of texts
+INSERT INTO texts_since SELECT coalesce(max(seq), 0) + 1 FROM tasks`}

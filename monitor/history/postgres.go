@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,11 @@ import (
 )
 
 // postgres is a history in a schema of its own, umbel_monitor, of a database.
-type postgres struct{ pool *pgxpool.Pool }
+type postgres struct {
+	pool  *pgxpool.Pool
+	from  int64 // of the index of texts
+	texts bool  // there is one
+}
 
 const postgresSchema = "umbel_monitor"
 
@@ -24,7 +29,7 @@ CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_stays();
 CREATE TRIGGER audit_remains BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();`
 
-func openPostgres(ctx context.Context, url string) (*postgres, error) {
+func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err // pgx hides the password
@@ -36,10 +41,13 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &postgres{pool}
+	d := &postgres{pool: pool}
 	if err := d.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
+	}
+	if err := d.prepareTexts(ctx); err != nil {
+		log.Warn("texts are searched task by task: PostgreSQL's extension pg_trgm cannot be had", "error", err)
 	}
 	return d, nil
 }
@@ -77,6 +85,56 @@ func (d *postgres) migrate(ctx context.Context) error {
 	})
 }
 
+// prepareTexts makes the index of texts, by the extension pg_trgm that PostgreSQL brings along. Where that may not be installed
+// there is no index until somebody has.
+func (d *postgres) prepareTexts(ctx context.Context) error {
+	return pgx.BeginFunc(ctx, d.pool, func(t pgx.Tx) error {
+		if _, err := t.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(postgresTurn)); err != nil {
+			return err
+		}
+		var there bool
+		if err := t.QueryRow(ctx, `SELECT to_regclass('texts') IS NOT NULL`).Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			if _, err := t.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS pg_trgm`); err != nil {
+				return err
+			}
+			var schema string // it may have been installed anywhere
+			err := t.QueryRow(ctx, `SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'`).Scan(&schema)
+			if err != nil {
+				return err
+			}
+			_, err = t.Exec(ctx, `CREATE TABLE texts (place BIGINT NOT NULL PRIMARY KEY, body TEXT NOT NULL);
+CREATE INDEX texts_grams ON texts USING gin (body `+schema+`.gin_trgm_ops);
+UPDATE texts_since SET seq = (SELECT coalesce(max(seq), 0) + 1 FROM tasks)`)
+			if err != nil {
+				return err
+			}
+		}
+		d.texts = true
+		return t.QueryRow(ctx, `SELECT seq FROM texts_since`).Scan(&d.from)
+	})
+}
+
+func (d *postgres) since() (int64, bool) { return d.from, d.texts }
+
+func (d *postgres) index(t tx, rows [][]any) error {
+	return t.many(`INSERT INTO texts (place, body) VALUES (?, ?) ON CONFLICT (place) DO UPDATE SET body = excluded.body`, rows)
+}
+
+func (d *postgres) dropTexts(t tx, before int64) error {
+	_, err := t.exec(`DELETE FROM texts WHERE place < ?`, before)
+	return err
+}
+
+func (d *postgres) candidates(t tx, text string, lo, hi int64, limit int) (places []int64, err error) {
+	var at int64
+	err = t.each(`SELECT place FROM texts WHERE body ILIKE ? ESCAPE '!' AND place >= ? AND place < ? ORDER BY place DESC LIMIT ?`,
+		[]any{"%" + likely(text) + "%", lo, hi, limit}, []any{&at}, func() error { places = append(places, at); return nil })
+	return places, err
+}
+
 func (d *postgres) close() error {
 	d.pool.Close()
 	return nil
@@ -100,8 +158,8 @@ func (d *postgres) size(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// postgresOverhead is what a row takes in its page and in the indexes, in bytes.
-const postgresOverhead = "200"
+// postgresOverhead is what a row takes in its page and in the indexes, that of texts among them, in bytes.
+const postgresOverhead = "600"
 
 type postgresTx struct {
 	ctx context.Context

@@ -63,6 +63,7 @@ type heard struct {
 
 type entry struct {
 	Task
+	known mark // its texts that are in the index
 	size  int
 	dirty bool
 }
@@ -203,7 +204,7 @@ func (r *Recorder) recall(ctx context.Context, batch []heard) error {
 	}
 	for _, t := range found {
 		if r.recent[t.UUID] == nil {
-			r.remember(&entry{Task: *t})
+			r.remember(&entry{Task: *t, known: t.mark()}) // what is on disk is in the index
 		}
 	}
 	return nil
@@ -244,11 +245,28 @@ func (r *Recorder) fold(batch []heard) {
 // flush writes what has changed.
 func (r *Recorder) flush(ctx context.Context) error {
 	if len(r.dirty) > 0 {
-		rows := make([][]any, len(r.dirty))
+		rows, texts := make([][]any, len(r.dirty)), [][]any(nil)
+		_, indexed := r.store.db.since()
+		var undo []func()
 		for i, en := range r.dirty {
+			if text := en.news(en.known); indexed && text != "" {
+				texts = append(texts, []any{en.Seq*partsMost + int64(min(en.parts, partsMost-1)), text})
+				was := en.known
+				undo = append(undo, func() { en.known, en.parts = was, en.parts-1 })
+				en.known, en.parts = en.mark(), en.parts+1
+			}
 			rows[i] = en.row()
 		}
-		if err := r.store.db.write(ctx, func(t tx) error { return t.many(put, rows) }); err != nil {
+		err := r.store.db.write(ctx, func(t tx) error {
+			if err := t.many(put, rows); err != nil || len(texts) == 0 {
+				return err
+			}
+			return r.store.db.index(t, texts)
+		})
+		if err != nil {
+			for _, f := range undo {
+				f()
+			}
 			return err
 		}
 		changed := make([]*Task, len(r.dirty))

@@ -63,7 +63,17 @@ func (s *Store) dropBefore(ctx context.Context, before, most int64) (removed int
 		err := s.db.write(ctx, func(t tx) (err error) {
 			n, err = t.exec(`DELETE FROM tasks WHERE seq IN (SELECT seq FROM tasks WHERE seq < ? ORDER BY seq LIMIT ?)`, before,
 				min(trimMost, most-removed))
-			return err
+			if _, indexed := s.db.since(); err != nil || !indexed || n == 0 {
+				return err
+			}
+			var first int64 // of those that stay
+			if err = t.each(`SELECT coalesce(min(seq), 0) FROM tasks`, nil, []any{&first}, nothing); err != nil {
+				return err
+			}
+			if first == 0 {
+				first = min(before, 1<<59)
+			}
+			return s.db.dropTexts(t, first*partsMost)
 		})
 		if err != nil {
 			return removed, err

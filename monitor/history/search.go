@@ -54,6 +54,11 @@ const (
 	// stretch to be twice as long.
 	stretchFirst = time.Minute
 	stretchQuick = 60 * time.Millisecond
+
+	// stretchIndexed is the first one when the index of texts is asked: it looks at what fits only. stretchMost is a hundred
+	// years.
+	stretchIndexed = time.Hour
+	stretchMost    = 100 * 366 * 24 * time.Hour
 )
 
 // ErrQuery: a query that makes no sense.
@@ -83,7 +88,15 @@ func (s *Store) Search(ctx context.Context, q Query) (*Page, error) {
 		lo = q.Since.UnixMicro()
 	}
 	page := &Page{Full: true}
+	look := look{q: &q, where: where, args: args, text: q.indexed()}
+	var indexed bool
+	if look.since, indexed = s.db.since(); !indexed || look.text == "" {
+		look.since = 1 << 62 // nothing is
+	}
 	begun, stretch := time.Now(), stretchFirst
+	if look.since < hi {
+		stretch = stretchIndexed
+	}
 	for {
 		if hi, err = s.latest(ctx, lo, hi); err != nil {
 			return nil, err
@@ -92,30 +105,30 @@ func (s *Store) Search(ctx context.Context, q Query) (*Page, error) {
 			page.Next = 0
 			return page, nil
 		}
-		from, look := max(lo, hi-stretch.Microseconds()), time.Now()
-		rows := page.Tasks
-		err := s.db.read(ctx, func(t tx) error {
-			rows = page.Tasks
-			bound := append([]any{from, hi}, args...)
-			bound = append(bound, q.Limit-len(rows))
-			return tasks(t, `SELECT `+columns+` FROM tasks WHERE seq >= ? AND seq < ?`+where+` ORDER BY seq DESC LIMIT ?`, bound,
-				func(t *Task) error { rows = append(rows, t); return nil })
-		})
-		if err != nil {
+		from, at := max(lo, hi-stretch.Microseconds()), time.Now()
+		if hi > look.since {
+			from = max(from, look.since)
+		}
+		var rows []*Task
+		if rows, from, err = s.look(ctx, &look, from, hi, q.Limit-len(page.Tasks)); err != nil {
 			return nil, fmt.Errorf("search: %w", err)
 		}
-		page.Tasks, page.Next = rows, from
-		if len(rows) >= q.Limit {
-			page.Next = rows[len(rows)-1].Seq
+		page.Tasks, page.Next = append(page.Tasks, rows...), from
+		if len(page.Tasks) >= q.Limit {
+			page.Next = page.Tasks[len(page.Tasks)-1].Seq
 			return page, nil
 		}
 		if hi = from; hi <= lo {
 			page.Next = 0
 			return page, nil
 		}
-		switch took := time.Since(look); {
+		switch took := time.Since(at); {
+		case hi == look.since:
+			stretch = stretchFirst
+		case took < stretchQuick && hi > look.since:
+			stretch = min(stretch*8, stretchMost)
 		case took < stretchQuick:
-			stretch *= 2
+			stretch = min(stretch*2, stretchMost)
 		case took > 4*stretchQuick:
 			stretch = max(stretch/2, time.Second)
 		}
@@ -124,6 +137,55 @@ func (s *Store) Search(ctx context.Context, q Query) (*Page, error) {
 			return page, nil
 		}
 	}
+}
+
+// A look is what each stretch of a search looks for.
+type look struct {
+	q     *Query
+	where string
+	args  []any
+	text  string // that the index is asked for
+	since int64  // the index knows the tasks from there on
+}
+
+// look finds tasks in [from, hi), at most limit. What it returns in place of from is how far it came: not so far when the index
+// has many candidates.
+func (s *Store) look(ctx context.Context, l *look, from, hi int64, limit int) (rows []*Task, reached int64, err error) {
+	err = s.db.read(ctx, func(t tx) error {
+		rows, reached = nil, from
+		take := func(t *Task) error { rows = append(rows, t); return nil }
+		if hi <= l.since {
+			bound := append(append([]any{from, hi}, l.args...), limit)
+			return tasks(t, `SELECT `+columns+` FROM tasks WHERE seq >= ? AND seq < ?`+l.where+` ORDER BY seq DESC LIMIT ?`, bound, take)
+		}
+		places, err := s.db.candidates(t, l.text, from*partsMost, hi*partsMost, candidatesMost)
+		if err != nil {
+			return err
+		}
+		var seqs []any
+		for _, p := range places {
+			if seq := p / partsMost; len(seqs) == 0 || seqs[len(seqs)-1] != any(seq) {
+				seqs = append(seqs, seq)
+			}
+		}
+		if len(places) == candidatesMost {
+			reached = seqs[len(seqs)-1].(int64)
+		}
+		marks := `?` + strings.Repeat(`, ?`, candidatesAtOnce-1)
+		for some := range slices.Chunk(seqs, candidatesAtOnce) {
+			bound := make([]any, candidatesAtOnce, candidatesAtOnce+len(l.args)+1)
+			for i := range bound {
+				bound[i] = some[min(i, len(some)-1)]
+			}
+			bound = append(append(bound, l.args...), limit-len(rows))
+			err := tasks(t, `SELECT `+columns+` FROM tasks WHERE seq IN (`+marks+`)`+l.where+` ORDER BY seq DESC LIMIT ?`, bound, take)
+			if err != nil || len(rows) == limit {
+				return err
+			}
+		}
+		return nil
+	})
+	return rows, reached, err
 }
 
 // latest is just past the latest task in [lo, hi), 0 when there is none: stretches without tasks are skipped.

@@ -9,7 +9,14 @@ import (
 )
 
 // sqlite is a history in one file.
-type sqlite struct{ file *sqlitefile.File }
+type sqlite struct {
+	file *sqlitefile.File
+	from int64 // of the index of texts
+}
+
+// sqliteTexts holds no texts, only which trigram is where: texts stand in tasks.
+const sqliteTexts = `
+CREATE VIRTUAL TABLE texts USING fts5(body, content='', contentless_delete=1, detail=none, tokenize='trigram')`
 
 // What is written into the audit log stays as it is, whoever has the file open through us.
 const sqliteAudit = `
@@ -26,11 +33,38 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, er
 		steps[i] = strings.NewReplacer("{real}", "REAL", "BIGINT NOT NULL PRIMARY KEY", "INTEGER PRIMARY KEY").Replace(s)
 	}
 	steps[0] += ";" + sqliteAudit
+	steps[2] += ";" + sqliteTexts
 	if err := f.Migrate(ctx, "monitor", steps); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &sqlite{f}, nil
+	d := &sqlite{file: f}
+	err = d.read(ctx, func(t tx) error {
+		return t.each(`SELECT seq FROM texts_since`, nil, []any{&d.from}, nothing)
+	})
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *sqlite) since() (int64, bool) { return d.from, true }
+
+func (d *sqlite) index(t tx, rows [][]any) error {
+	return t.many(`INSERT OR REPLACE INTO texts (rowid, body) VALUES (?, ?)`, rows)
+}
+
+func (d *sqlite) dropTexts(t tx, before int64) error {
+	_, err := t.exec(`DELETE FROM texts WHERE rowid < ?`, before)
+	return err
+}
+
+func (d *sqlite) candidates(t tx, text string, lo, hi int64, limit int) (places []int64, err error) {
+	var at int64
+	err = t.each(`SELECT rowid FROM texts WHERE texts MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC LIMIT ?`,
+		[]any{grams(text), lo, hi, limit}, []any{&at}, func() error { places = append(places, at); return nil })
+	return places, err
 }
 
 func (d *sqlite) close() error { return d.file.Close() }

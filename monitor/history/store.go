@@ -65,7 +65,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	case scheme == "sqlite" || scheme == "file":
 		s.db, err = openSQLite(ctx, sqlitePath(rest), c.Log)
 	case scheme == "postgres" || scheme == "postgresql":
-		s.db, err = openPostgres(ctx, c.URL)
+		s.db, err = openPostgres(ctx, c.URL, c.Log)
 	default:
 		err = fmt.Errorf("scheme %q is not known: want sqlite:// or postgres://, or the path of a file", scheme)
 	}

@@ -17,6 +17,8 @@ type Task struct {
 	Seq int64 // its place: Unix microseconds of when it was first heard of
 	event.Task
 	Trail []Step // what happened to it, in order
+
+	parts int // of its texts that are in the index
 }
 
 // Heard is when the task was first heard of.
@@ -106,6 +108,7 @@ type more struct {
 	Revoked    int64  `json:"revoked,omitempty"`
 	RejectedAt int64  `json:"rejected,omitempty"`
 	Trail      []Step `json:"trail,omitempty"`
+	Parts      int    `json:"parts,omitempty"`
 }
 
 func micros(t time.Time) int64 {
@@ -136,7 +139,7 @@ func (t *Task) row() []any {
 		RoutingKey: t.RoutingKey, Clock: t.Clock, Terminated: t.Terminated, Expired: t.Expired, Signum: t.Signum, Requeue: t.Requeue,
 		Sent: micros(t.Sent), Received: micros(t.Received), Started: micros(t.Started), Succeeded: micros(t.Succeeded),
 		Failed: micros(t.Failed), Retried: micros(t.Retried), Revoked: micros(t.Revoked), RejectedAt: micros(t.RejectedTime),
-		Trail: t.Trail}) // numbers are finite, so that it cannot fail
+		Trail: t.Trail, Parts: t.parts}) // numbers are finite, so that it cannot fail
 	return []any{t.Seq, hash(t.UUID), clean(t.UUID), clean(t.Name), clean(string(t.State)), clean(t.Worker), clean(t.Queue),
 		clean(t.RootID), clean(t.ParentID), clean(t.Args), clean(t.Kwargs), clean(t.Result), clean(t.Exception), clean(t.Traceback),
 		t.Runtime, micros(t.Timestamp), clean(string(doc))}
@@ -166,7 +169,7 @@ func tasks(t tx, query string, args []any, f func(*Task) error) error {
 	return t.each(query, args, dest, func() error {
 		var m more
 		_ = json.Unmarshal([]byte(doc), &m) // ours: what cannot be read is left empty
-		return f(&Task{Seq: seq, Trail: m.Trail, Task: event.Task{
+		return f(&Task{Seq: seq, Trail: m.Trail, parts: m.Parts, Task: event.Task{
 			UUID: id, Name: name, State: protocol.State(state), Worker: worker, Client: m.Client, RootID: root, ParentID: parent,
 			Args: argsText, Kwargs: kwargs, Retries: m.Retries, ETA: m.ETA, Expires: m.Expires, Queue: queue, Exchange: m.Exchange,
 			RoutingKey: m.RoutingKey, Result: result, Exception: exception, Traceback: traceback, Runtime: runtime, Clock: m.Clock,
