@@ -277,6 +277,11 @@ type Config struct {
 	// NoLimit is no limit. Defaults to 3. Umbel's own: task_delivery_limit.
 	TaskDeliveryLimit int `setting:"task_delivery_limit"`
 
+	// WorkerQueueOrder is which of the tasks that wait for a slot of a worker begins first: QueueOrderArrival,
+	// QueueOrderStrict (by the order of TaskQueues, or of -Q) or QueueOrderWeighted. Defaults to that of arrival.
+	// Umbel's own: worker_queue_order.
+	WorkerQueueOrder string `setting:"worker_queue_order"`
+
 	// WorkerDeduplicateSuccessfulTasks asks the result store, before a late-acked task that was handed out before runs
 	// again, whether it has succeeded. Defaults to false. Celery: worker_deduplicate_successful_tasks.
 	WorkerDeduplicateSuccessfulTasks bool `setting:"worker_deduplicate_successful_tasks"`
@@ -549,7 +554,21 @@ type QueueConfig struct {
 	// DeadLetter names the queue that keeps what fails for good in this one; it is declared beside it and bound to exchange
 	// dlx. "" keeps nothing. In a file, true stands for the queue's name with .dlq. Umbel's own: dead_letter.
 	DeadLetter string
+
+	// Weight is how many turns the queue has, beside one of a queue without, when a worker consumes several and
+	// WorkerQueueOrder is weighted: 1 to MaxQueueWeight. Defaults to 1. Umbel's own: weight.
+	Weight int
 }
+
+// MaxQueueWeight is the largest weight of a queue.
+const MaxQueueWeight = 1000
+
+// Orders in which a worker begins tasks of several queues.
+const (
+	QueueOrderArrival  = "arrival"  // as they came, whatever their queue
+	QueueOrderStrict   = "strict"   // a task of an earlier queue first, always
+	QueueOrderWeighted = "weighted" // queues with tasks waiting take turns in proportion to their weights
+)
 
 // A PublishRetryPolicy says how often a message that did not leave is sent again.
 type PublishRetryPolicy struct {

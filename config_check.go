@@ -79,6 +79,7 @@ func (c Config) checkFormats(p *problems) {
 		{"task_default_queue_type", c.TaskDefaultQueueType},
 		{"task_create_missing_queue_type", c.TaskCreateMissingQueueType},
 		{"worker_loglevel", c.WorkerLogLevel},
+		{"worker_queue_order", c.WorkerQueueOrder},
 	} {
 		row, _ := setting.Lookup(f.name)
 		if f.value != "" && !slices.Contains(row.OneOf, f.value) {
@@ -169,6 +170,9 @@ func (c Config) checkQueues(p *problems) {
 		}
 	}
 	for i, q := range c.TaskQueues {
+		if q.Weight < 0 || q.Weight > MaxQueueWeight {
+			p.add("%s: queue %q has a weight of %d: it must be between 1 and %d", c.place("task_queues"), q.Name, q.Weight, MaxQueueWeight)
+		}
 		switch {
 		case q.Name == "":
 			p.add("%s: queue %d has no name", c.place("task_queues"), i+1)

@@ -91,6 +91,7 @@ func (c Config) WithDefaults() Config {
 
 	c.WorkerConcurrency = cmp.Or(c.WorkerConcurrency, runtime.GOMAXPROCS(0))
 	c.WorkerPrefetchMultiplier = cmp.Or(c.WorkerPrefetchMultiplier, 4)
+	c.WorkerQueueOrder = cmp.Or(c.WorkerQueueOrder, QueueOrderArrival)
 	c.WorkerPool = cmp.Or(c.WorkerPool, "goroutine")
 	c.WorkerEnableRemoteControl = cmp.Or(c.WorkerEnableRemoteControl, new(true))
 	c.WorkerAutoscaleKeepalive = cmp.Or(c.WorkerAutoscaleKeepalive, 30*time.Second)

@@ -2,9 +2,12 @@ package umbel
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
@@ -73,6 +76,8 @@ type QueuePlan struct {
 	// no reason not to consume.
 	DeadLetter, DeadLetterExchange string
 	DeadLetterTopology             broker.Topology
+
+	Weight int // of the queue's turns where worker_queue_order is weighted; 0 is 1
 }
 
 // Queues are the configured queues: those of task_queues, or the default queue alone. Workers consume them unless told
@@ -105,6 +110,26 @@ func (a *App) QueueNamed(name string) (QueuePlan, error) {
 		return QueuePlan{}, err
 	}
 	return q.plan(), nil
+}
+
+// QueueWeighed is QueueNamed for a name that may say a weight, as the worker's option -Q does: "high=5". A queue that the
+// settings know by the whole of it is that queue.
+func (a *App) QueueWeighed(name string) (QueuePlan, error) {
+	known, err := a.RoutedQueues()
+	if err != nil {
+		return QueuePlan{}, err
+	}
+	i := strings.LastIndexByte(name, '=')
+	if i <= 0 || slices.ContainsFunc(known, func(q QueuePlan) bool { return q.Name == name }) {
+		return a.QueueNamed(name)
+	}
+	weight, err := strconv.Atoi(name[i+1:])
+	if err != nil || weight < 1 || weight > MaxQueueWeight {
+		return QueuePlan{}, fmt.Errorf("queue %q: the weight behind = is not a whole number from 1 to %d", name, MaxQueueWeight)
+	}
+	q, err := a.QueueNamed(name[:i])
+	q.Weight = weight
+	return q, err
 }
 
 // QueueFor is the plan of a queue that no setting names.
@@ -147,5 +172,5 @@ func (a *App) RoutedQueues() ([]QueuePlan, error) {
 
 func (q *queue) plan() QueuePlan {
 	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey,
-		Topology: q.topology, DeadLetter: q.dead.queue, DeadLetterExchange: q.dead.exchange, DeadLetterTopology: q.dead.topology}
+		Topology: q.topology, DeadLetter: q.dead.queue, DeadLetterExchange: q.dead.exchange, DeadLetterTopology: q.dead.topology, Weight: q.config.Weight}
 }

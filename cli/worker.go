@@ -49,8 +49,9 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.runWorker(cmd, f, args) },
 	}
 	fl := cmd.Flags()
-	fl.StringSliceVarP(&f.queues, "queues", "Q", nil, "queue `NAMES` to consume, with commas between them")
+	fl.StringSliceVarP(&f.queues, "queues", "Q", nil, "queue `NAMES` to consume, with commas between them; name=5 gives one a weight")
 	fl.StringSliceVarP(&f.exclude, "exclude-queues", "X", nil, "queue `NAMES` to leave out of the configured ones")
+	f.settings.add(fl, "queue-order", "", "worker_queue_order", "`ORDER` in which tasks of several queues begin: arrival (as they come), strict (an earlier queue first) or weighted")
 	f.settings.add(fl, "concurrency", "c", "worker_concurrency", "`NUMBER` of tasks that run at once; defaults to the number of CPUs")
 	f.settings.add(fl, "prefetch-multiplier", "", "worker_prefetch_multiplier", "messages held for each of them: `NUMBER`, default 4; 0 is no limit")
 	fl.StringVarP(&f.nodename, "hostname", "n", "", "node `NAME`; %h host, %n its first part, %d its domain, %i 0")
@@ -82,6 +83,7 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	f.empty.add(fl, emptyWorkerFlags)
 	p.completeQueues(cmd, "queues", "exclude-queues")
 	p.completeWords(cmd, "loglevel", "debug", "info", "warning", "error", "critical", "fatal")
+	p.completeWords(cmd, "queue-order", "arrival", "strict", "weighted")
 	p.completeWords(cmd, "pool", "goroutine", "solo", "process", "prefork")
 	return cmd
 }
@@ -233,19 +235,21 @@ func (p *program) openLog(c *umbel.Config, setting, name, node string) (*slog.Lo
 
 // workerQueues are the queues that the worker will consume.
 func (p *program) workerQueues(f *workerFlags) ([]string, error) {
+	var names []string
 	if len(f.queues) > 0 {
 		for _, name := range f.queues {
-			if _, err := p.app.QueueNamed(name); err != nil {
+			q, err := p.app.QueueWeighed(name)
+			if err != nil {
 				return nil, err
 			}
+			names = append(names, q.Name)
 		}
-		return f.queues, nil
+		return names, nil
 	}
 	plans, err := p.app.Queues()
 	if err != nil {
 		return nil, err
 	}
-	var names []string
 	for _, q := range plans {
 		if !contains(f.exclude, q.Name) {
 			names = append(names, q.Name)
@@ -261,6 +265,9 @@ func (p *program) warnQueues(f *workerFlags, log *slog.Logger) {
 		return // the worker will say so
 	}
 	for _, name := range f.queues {
+		if q, err := p.app.QueueWeighed(name); err == nil {
+			name = q.Name
+		}
 		if near := nearest(name, known); !contains(known, name) && near != "" {
 			log.Warn("queue of -Q is in no setting, and is made; did you mean another?", "queue", name, "nearest", near)
 		}

@@ -14,8 +14,13 @@ import (
 
 // Config says how a Worker runs. The zero value is a good worker: it takes what the app's settings say.
 type Config struct {
-	// Queues to consume. Defaults to the configured queues (task_queues, else the default queue). Celery: -Q.
+	// Queues to consume, each a name, or with a weight "name=5". Defaults to the configured queues (task_queues, else the
+	// default queue). Celery: -Q.
 	Queues []string
+
+	// QueueOrder is which of the tasks that wait for a slot begins first: umbel.QueueOrderArrival, QueueOrderStrict or
+	// QueueOrderWeighted. Defaults to worker_queue_order, which defaults to that of arrival.
+	QueueOrder string
 
 	// ExcludeQueues are left out of the configured ones. It cannot go with Queues. Celery: -X.
 	ExcludeQueues []string
@@ -119,6 +124,10 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 			r.prefetch = 0 // what AMQP cannot count is no limit, as in Celery
 		}
 	}
+	r.QueueOrder = cmp.Or(r.QueueOrder, s.WorkerQueueOrder)
+	if !slices.Contains([]string{umbel.QueueOrderArrival, umbel.QueueOrderStrict, umbel.QueueOrderWeighted}, r.QueueOrder) {
+		errs = append(errs, fmt.Errorf("queue order %q is not known: want arrival, strict or weighted", r.QueueOrder))
+	}
 	if r.HeartbeatInterval == 0 {
 		r.HeartbeatInterval = 2 * time.Second
 	}
@@ -178,12 +187,12 @@ func (c Config) plan(app *umbel.App) ([]umbel.QueuePlan, error) {
 	if len(c.Queues) > 0 {
 		var plans []umbel.QueuePlan
 		for _, name := range slices.Compact(slices.Clone(c.Queues)) {
-			if slices.ContainsFunc(plans, func(q umbel.QueuePlan) bool { return q.Name == name }) {
-				continue
-			}
-			q, err := app.QueueNamed(name)
+			q, err := app.QueueWeighed(name)
 			if err != nil {
 				return nil, err
+			}
+			if slices.ContainsFunc(plans, func(had umbel.QueuePlan) bool { return had.Name == q.Name }) {
+				continue
 			}
 			plans = append(plans, q)
 		}

@@ -20,6 +20,7 @@ type pool struct {
 	scaler    *autoscaler // nil: the size stays
 
 	ready chan *run // submit sends, slots receive; room for what the prefetch may hold
+	line  *line     // nil: slots run what they receive; else what they receive is a token for the run whose turn it is
 
 	load atomic.Int64 // waiting + running
 
@@ -63,8 +64,17 @@ const keepSlots = 16
 // readyRoom is how many admitted tasks may wait for a slot before the queue they came from is held back.
 const readyRoom = 1024
 
-func newPool(size int, f func(*run)) *pool {
-	p := &pool{run: f, slots: make(map[*slot]struct{}), ready: make(chan *run, readyRoom), closed: make(chan struct{})}
+// spareLanes are queues beyond those of the start, for which a line's tokens have room.
+const spareLanes = 8
+
+// newPool makes a pool; in is nil where tasks begin as they come.
+func newPool(size int, in *line, f func(*run)) *pool {
+	p := &pool{run: f, line: in, slots: make(map[*slot]struct{}), closed: make(chan struct{})}
+	room := readyRoom
+	if in != nil {
+		room *= len(in.lanes) + spareLanes // a token never waits for room while its queue has some
+	}
+	p.ready = make(chan *run, room)
 	p.size.Store(int64(size))
 	sized := make(chan struct{})
 	p.sized.Store(&sized)
@@ -78,14 +88,31 @@ func (p *pool) submit(r *run) {
 		p.grow(n)
 	}
 	p.scaler.noticed(n, size)
+	if p.line != nil && !p.line.push(r, p.closed) {
+		p.giveUp(r)
+		return
+	}
 	select {
 	case p.ready <- r:
 	case <-p.closed:
-		p.load.Add(-1)
-		if r.withdraw() {
-			r.consumer.worker.giveBack(r.delivery)
-		}
+		p.giveUp(p.turn(r))
 	}
+}
+
+// giveUp hands a run back that waited when the pool closed.
+func (p *pool) giveUp(r *run) {
+	p.load.Add(-1)
+	if r.withdraw() {
+		r.consumer.worker.giveBack(r.delivery)
+	}
+}
+
+// turn is the run that a token from ready stands for.
+func (p *pool) turn(r *run) *run {
+	if p.line != nil {
+		return p.line.pop()
+	}
+	return r
 }
 
 // sift takes those out of the line for a slot that were handed back, once they are so many that they might fill it: the
@@ -98,7 +125,7 @@ func (p *pool) sift() {
 	for range len(p.ready) {
 		select {
 		case r := <-p.ready:
-			if r.state.Load() == runOver {
+			if r = p.turn(r); r.state.Load() == runOver {
 				r.consumer.worker.waiting.remove(r)
 				p.load.Add(-1)
 			} else {
@@ -108,13 +135,14 @@ func (p *pool) sift() {
 		}
 	}
 	for _, r := range kept {
+		if p.line != nil && !p.line.push(r, p.closed) {
+			p.giveUp(r)
+			continue
+		}
 		select {
 		case p.ready <- r:
 		case <-p.closed:
-			p.load.Add(-1)
-			if r.withdraw() {
-				r.consumer.worker.giveBack(r.delivery)
-			}
+			p.giveUp(p.turn(r))
 		}
 	}
 }
@@ -168,6 +196,7 @@ func (p *pool) work(s *slot) {
 			return
 		case <-sized:
 		case r := <-p.ready:
+			r = p.turn(r)
 			s.now.Store(r)
 			r.slot = s
 			p.run(r)
@@ -260,7 +289,7 @@ func (p *pool) close() []*run {
 		select {
 		case r := <-p.ready:
 			p.load.Add(-1)
-			waiting = append(waiting, r)
+			waiting = append(waiting, p.turn(r))
 		default:
 			return waiting
 		}

@@ -126,7 +126,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	w.pool = newPool(w.startSize(), w.execute)
+	w.pool = newPool(w.startSize(), newLine(w.QueueOrder, w.queues), w.execute)
 	if w.Autoscale.Max > 0 {
 		w.autoscaler = newAutoscaler(w, w.Autoscale, w.settings.WorkerAutoscaleKeepalive)
 		w.pool.scaler = w.autoscaler

@@ -16,6 +16,7 @@ type Queue struct {
 	Exclusive                           bool
 	DeliveryMode                        uint8
 	DeadLetter                          string
+	Weight                              int
 }
 
 // queueOptions are the keys of a queue's map.
@@ -23,7 +24,7 @@ var queueOptions = []string{
 	"name", "exchange", "exchange_type", "routing_key", "binding_key", "queue_arguments", "arguments", "exchange_arguments",
 	"binding_arguments", "durable", "queue_durable", "exchange_durable", "auto_delete", "queue_auto_delete",
 	"exchange_auto_delete", "exclusive", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority",
-	"delivery_mode", "dead_letter",
+	"delivery_mode", "dead_letter", "weight",
 }
 
 // queues reads task_queues: a map of name to options, or a list of maps with a name, or of names.
@@ -155,6 +156,10 @@ func (r *reader) queue(name string, n *Node) Queue {
 				q.DeadLetter = o.text()
 			} else if *first(o.boolean(), new(false)) {
 				q.DeadLetter = name + ".dlq"
+			}
+		case "weight":
+			if q.Weight = int(o.count(1000)); q.Weight == 0 {
+				o.want("a whole number from 1 to 1000")
 			}
 		default:
 			r.unknownOption("queue "+name, m, queueOptions)
@@ -301,6 +306,9 @@ func (q Queue) Plain() map[string]any {
 	}
 	if q.DeadLetter != "" {
 		m["dead_letter"] = q.DeadLetter
+	}
+	if q.Weight != 0 {
+		m["weight"] = q.Weight
 	}
 	return m
 }

@@ -30,6 +30,8 @@ var ownTable = []Setting{
 		Doc: "Schedulers of one name share one schedule, of which one of them sends. Defaults to the program's name: give programs that share a store and not a schedule different ones."},
 	{Name: "beat_schedule_file", Type: Text, Own: true,
 		Doc: "File (YAML, TOML or JSON) with further entries of beat_schedule. It is read again when it changes."},
+	{Name: "worker_queue_order", Type: Text, Default: "arrival", OneOf: []string{"arrival", "strict", "weighted"}, Own: true,
+		Doc: "Which of the tasks that wait for a slot of a worker with several queues begins first. arrival: as they came; strict: one of an earlier queue of task_queues or -Q, always; weighted: queues take turns in proportion to their weight (task_queues, or -Q high=5,low=1)."},
 	{Name: "worker_shutdown_grace", Type: Seconds, Default: "0", Own: true,
 		Doc: "Seconds from the signal to stop until the platform kills the process: ECS's stopTimeout, Kubernetes' terminationGracePeriodSeconds, systemd's TimeoutStopSec. A warm shutdown then becomes cold early enough for late-acknowledged messages to go back. 0 is unknown: it waits for its tasks."},
 	{Name: "worker_stop_notices", Type: Texts, Own: true,
