@@ -163,8 +163,7 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 			// The same message will be refused again, and running the task again at once would go on without end.
 			w.stats.failed.Add(1)
 			exc := umbel.NewException(err)
-			w.concluded(r, failureOf(exc, o.Traceback))
-			w.finisher.end(r, w.failureDocument(r, exc, o.Traceback), settleReject)
+			w.conclude(r, w.failureDocument(r, exc, o.Traceback), settleReject, failureOf(exc, o.Traceback))
 			return
 		}
 		if !r.acked {

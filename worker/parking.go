@@ -128,13 +128,16 @@ func (p *parking) deliver(d *broker.Delivery) {
 	p.mu.Lock()
 	taker := p.awaited[mark]
 	delete(p.awaited, mark)
+	if taker != nil {
+		// cap 1, and sent to once. Under the lock: a taker that gives up takes itself out first and looks once more then, so
+		// that it must find here what was taken for it. Else nobody would ever settle the copy.
+		taker <- parked{d, p.consumer.epoch.Load()}
+	}
 	p.mu.Unlock()
 	if taker == nil {
 		// Nobody waits any more, or it came again after a lost connection: back to its queue, by dead-lettering.
 		p.worker.settle(d, settleReject)
-		return
 	}
-	taker <- parked{d, p.consumer.epoch.Load()} // cap 1, and sent to once
 }
 
 // notify runs on the driver's goroutine.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -194,6 +195,90 @@ func TestADeadLetterWaitsForTheEndOfAnAlarm(t *testing.T) {
 					t.Errorf("headers %v", d.Headers)
 				}
 				if err := errors.Join(kept.Close(t.Context()), stop()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// refusing is a broker that refuses some messages for good.
+type refusing struct {
+	broker.Broker
+	refuses func(m *broker.Message) bool
+}
+
+func (b refusing) Publish(ctx context.Context, m *broker.Message) error {
+	if b.refuses(m) {
+		return &broker.RefusedError{Reason: broker.TooLarge, RoutingKey: m.RoutingKey}
+	}
+	return b.Broker.Publish(ctx, m)
+}
+
+func TestARetryThatIsRefusedForGoodEndsItsTaskAndAllThatFollows(t *testing.T) {
+	nextAttempt := func(m *broker.Message) bool {
+		return m.Headers["retries"] == int64(1) || m.Headers["retries"] == int32(1)
+	}
+	for name, c := range map[string]struct {
+		options []umbel.TaskOption
+		refuses func(m *broker.Message) bool
+		reason  any // in the dead letter
+		letters bool
+	}{
+		"acked late":  {[]umbel.TaskOption{umbel.AcksLate()}, nextAttempt, umbel.DeadFailed, true},
+		"acked early": {nil, nextAttempt, umbel.DeadFailed, true},
+		"acked late, its dead letter is refused as well": {[]umbel.TaskOption{umbel.AcksLate()},
+			func(m *broker.Message) bool { return nextAttempt(m) || m.RoutingKey == "orders.dlq" }, nil, true}, // the broker does it
+		"acked early, its dead letter is refused as well": {nil,
+			func(m *broker.Message) bool { return nextAttempt(m) || m.RoutingKey == "orders.dlq" }, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp(t, umbel.Config{TaskDefaultQueue: "orders", TaskQueues: []umbel.QueueConfig{{Name: "orders", DeadLetter: "orders.dlq"}}})
+				app.DialBroker(func(ctx context.Context, conf broker.Config) (broker.Broker, error) {
+					b, err := memory.Open(ctx, conf)
+					return refusing{b, c.refuses}, err
+				})
+				task, starts := twice(app, c.options...)
+				told := make(chan string, 1)
+				umbel.Register(app, "errback", func(ctx context.Context, _ umbel.Args) (int, error) {
+					told <- umbel.RequestFrom(ctx).ParentID
+					return 0, nil
+				})
+				_, stop := start(t, app, worker.Config{Concurrency: 1})
+				r, err := task.Send(t.Context(), 7, umbel.LinkError(app.Signature("errback", nil)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.Get(t.Context()); err == nil || !strings.Contains(err.Error(), "publish the next attempt") {
+					t.Errorf("%v, want the refusal", err)
+				}
+				<-told // virtual time stands still for ever when nobody tells
+				if n := starts.Load(); n != 1 {
+					t.Errorf("%d starts, want 1", n)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+				b, err := app.Broker(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				letters := make(chan *broker.Delivery, 2)
+				kept, err := b.Consume(t.Context(), broker.Subscription{Queue: "orders.dlq", Deliver: func(d *broker.Delivery) { letters <- d }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if n := len(letters); n > 1 || (n == 1) != c.letters {
+					t.Fatalf("%d dead letters", n)
+				}
+				if c.letters {
+					if d := <-letters; d.Headers[umbel.HeaderDeadReason] != c.reason {
+						t.Errorf("headers %v", d.Headers)
+					}
+				}
+				if err := kept.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
