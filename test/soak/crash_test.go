@@ -3,6 +3,9 @@ package soak
 import (
 	"context"
 	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,15 +19,24 @@ import (
 // A killPoint is a step of the way at which a process kills itself with SIGKILL, the first time it comes there. Steps are
 // crossed by wrappers around the two drivers and by the task itself, so that nothing of this is in the product.
 type killPoint struct {
-	Step string // publish, store, ack, received or run
-	What string // publish: routing key, or queue. for a prefix; store: state; ack: queue; received, run: task
+	Step string // publish, store, part, ack, received or run
+	What string // publish: routing key, or queue. for a prefix; store, part: state; ack: queue; received, run: task
 	When string // before or after; "" for run and received
 }
 
 // A crash watches for a process's kill point.
-type crash struct{ point *killPoint }
+type crash struct {
+	point  *killPoint
+	refuse []string
 
-func newCrash(p *killPoint) *crash { return &crash{p} }
+	parked  atomic.Bool
+	renewed chan struct{} // closed when the delivery of a running task has been renewed
+	once    sync.Once
+}
+
+func newCrash(p *killPoint, refuse []string) *crash {
+	return &crash{point: p, refuse: refuse, renewed: make(chan struct{})}
+}
 
 // at ends this process if this is the point.
 func (c *crash) at(step, what string) { c.on(step, "", what) }
@@ -48,7 +60,7 @@ func matches(pattern, name string) bool {
 
 // wrapDrivers puts this crash between the app and its drivers.
 func (c *crash) wrapDrivers() {
-	if c.point == nil {
+	if c.point == nil && c.refuse == nil {
 		return
 	}
 	broker.Register(func(ctx context.Context, conf broker.Config) (broker.Broker, error) {
@@ -82,10 +94,17 @@ func address(m *broker.Message) string {
 }
 
 func (b *crashBroker) Publish(ctx context.Context, m *broker.Message) error {
-	b.crash.on("publish", "before", address(m))
+	to := address(m)
+	b.crash.on("publish", "before", to)
+	if slices.Contains(b.crash.refuse, to) {
+		return &broker.RefusedError{Reason: broker.TooLarge, Exchange: m.Exchange, RoutingKey: m.RoutingKey}
+	}
 	err := b.Broker.Publish(ctx, m)
 	if err == nil {
-		b.crash.on("publish", "after", address(m))
+		b.crash.on("publish", "after", to)
+		if matches(parkings, to) {
+			b.crash.parked.Store(true)
+		}
 	}
 	return err
 }
@@ -133,7 +152,10 @@ func (s *crashSettler) Ack(tag uint64) error {
 	c := s.consumer
 	c.crash.on("ack", "before", c.queue)
 	err := s.Settler.Ack(tag)
-	if p := c.crash.point; err == nil && p.Step == "ack" && p.When == "after" && matches(p.What, c.queue) {
+	if c.queue == queueA && c.crash.parked.Load() {
+		c.crash.once.Do(func() { close(c.crash.renewed) })
+	}
+	if p := c.crash.point; err == nil && p != nil && p.Step == "ack" && p.When == "after" && matches(p.What, c.queue) {
 		<-c.ready
 		// The broker has read it when it has answered what came behind it on the same channel. That it is written is not enough:
 		// the end of a process that had not read everything resets its connections.
@@ -144,7 +166,7 @@ func (s *crashSettler) Ack(tag uint64) error {
 	return err
 }
 
-// crashBackend crosses the storing of results.
+// crashBackend crosses the storing of results and the counting of a chord's parts.
 type crashBackend struct {
 	backend.Backend
 	backend.Chords // which it can do as well
@@ -163,4 +185,12 @@ func (b *crashBackend) Store(ctx context.Context, docs []*protocol.Result) []err
 		cross("after")
 	}
 	return errs
+}
+
+func (b *crashBackend) RecordPart(ctx context.Context, p backend.ChordPart) (complete bool, err error) {
+	b.crash.on("part", "before", string(p.State))
+	if complete, err = b.Chords.RecordPart(ctx, p); err == nil {
+		b.crash.on("part", "after", string(p.State))
+	}
+	return complete, err
 }

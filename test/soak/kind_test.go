@@ -62,6 +62,8 @@ const (
 	queueA = "soak.a"
 	queueB = "soak.b"
 	dead   = "soak.dead"
+
+	parkings = queueA + ".parking.*" // those of queueA
 )
 
 var errTransient = errors.New("not this time")
@@ -100,4 +102,27 @@ func register(app *umbel.App, start func(*umbel.Request)) {
 	}, soon)
 	task("reject", func(context.Context, *umbel.Request) (int, error) { return 0, umbel.Reject(false, "not wanted") })
 	task("expire", func(context.Context, *umbel.Request) (int, error) { return 1, nil })
+}
+
+// registerSlow makes two more tasks known, which only the kill points send: each runs, the first time, until its delivery has
+// been renewed, and "hang" for ever.
+func registerSlow(app *umbel.App, start func(*umbel.Request), renewed <-chan struct{}) {
+	for _, name := range []string{"slow", "hang"} {
+		umbel.Register(app, "soak."+name, func(ctx context.Context, _ int) (int, error) {
+			r := umbel.RequestFrom(ctx)
+			start(r)
+			if r.Redelivered {
+				return 1, nil
+			}
+			if name == "hang" {
+				renewed = nil
+			}
+			select {
+			case <-renewed:
+				return 1, nil
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+		}, umbel.AcksLate(), umbel.RejectOnWorkerLost())
+	}
 }

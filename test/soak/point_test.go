@@ -27,9 +27,11 @@ type crossing struct {
 	kills  []killPoint // a worker for each, in turn
 	sender *killPoint  // the producer is killed, and another one sends the same id again
 	args   []string    // of the worker that ends it
+	victim []string    // of those that are killed
+	refuse []string    // addresses for which the broker refuses messages for good
 	send   func(w *bench, id string)
 
-	starts string      // by attempt: "0×2 1×1"
+	starts string      // by attempt: "0×2 1×1"; "-" when it is another task that is cut short
 	state  umbel.State // Success when not given
 	dead   int         // dead letters
 	then   string      // starts of the callback, when there is one
@@ -48,13 +50,13 @@ var crossings = []crossing{
 
 	// A start that is counted: the copy is parked, then the original acked.
 	{name: "before the counted copy is parked", starts: "0×2",
-		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", queueA + ".parking.*", "before"}}},
+		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", parkings, "before"}}},
 	{name: "between parked copy and ack of the original", starts: "0×3", // both messages are left, and each is run
-		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", queueA + ".parking.*", "after"}}},
+		kills: []killPoint{{"run", "soak.quick", ""}, {"publish", parkings, "after"}}},
 	{name: "between ack of the original and start", starts: "0×2",
 		kills: []killPoint{{"run", "soak.quick", ""}, {"ack", queueA, "after"}}},
 	{name: "between result and ack of the parked copy", starts: "0×3",
-		kills: []killPoint{{"run", "soak.quick", ""}, {"ack", queueA + ".parking.*", "before"}}},
+		kills: []killPoint{{"run", "soak.quick", ""}, {"ack", parkings, "before"}}},
 
 	// Result and ack.
 	{name: "between task and result", kills: []killPoint{{"store", "SUCCESS", "before"}}, starts: "0×2"},
@@ -76,15 +78,53 @@ var crossings = []crossing{
 	{name: "between state FAILURE and ack", kind: "reject", kills: []killPoint{{"store", "FAILURE", "after"}}, starts: "0×2", state: umbel.Failure, dead: 2},
 	{name: "after a failure's ack", kind: "reject", kills: []killPoint{{"ack", queueA, "after"}}, starts: "0×1", state: umbel.Failure, dead: 1},
 
+	// A retry that the broker refuses for good ends its task, as one that has failed.
+	{name: "before the dead letter of a refused retry", kind: "retry", refuse: []string{"delay:" + queueA},
+		kills: []killPoint{{"publish", dead, "before"}}, starts: "0×2", state: umbel.Failure, dead: 1},
+	{name: "between the dead letter of a refused retry and state FAILURE", kind: "retry", refuse: []string{"delay:" + queueA},
+		kills: []killPoint{{"publish", dead, "after"}}, starts: "0×2", state: umbel.Failure, dead: 2},
+	{name: "after state FAILURE, retry and dead letter refused", kind: "retry", refuse: []string{"delay:" + queueA, dead},
+		kills: []killPoint{{"store", "FAILURE", "after"}}, starts: "0×2", state: umbel.Failure, dead: 1}, // by the broker, from its queue
+
+	// Renewal before the broker's ack timeout: the copy of a running task is parked, then the original acked.
+	{name: "before a running task's copy is parked", kind: "hang", victim: impatient, kills: []killPoint{{"publish", parkings, "before"}}, starts: "0×2"},
+	{name: "between a running task's copy and the ack of its original", kind: "hang", victim: impatient,
+		kills: []killPoint{{"publish", parkings, "after"}}, starts: "0×3"},
+	{name: "after the ack of a running task's original", kind: "hang", victim: impatient, kills: []killPoint{{"ack", queueA, "after"}}, starts: "0×2"},
+	{name: "between result and ack of a renewed task", kind: "slow", victim: impatient, kills: []killPoint{{"ack", parkings, "before"}}, starts: "0×2"},
+	{name: "after the ack of a renewed task", kind: "slow", victim: impatient, kills: []killPoint{{"ack", parkings, "after"}}, starts: "0×1"},
+
+	// States on the way, and ways out without a run.
+	{name: "before state STARTED", victim: tracked, kills: []killPoint{{"store", "STARTED", "before"}}, starts: "0×1"},
+	{name: "between state STARTED and start", victim: tracked, kills: []killPoint{{"store", "STARTED", "after"}}, starts: "0×1"},
+	{name: "between state REVOKED of an expired task and its ack", send: sendExpired, kills: []killPoint{{"store", "REVOKED", "after"}}, starts: "", state: umbel.Revoked, dead: 2},
+	{name: "before the dead letter of what is no task", kind: "nobody", kills: []killPoint{{"publish", dead, "before"}}, starts: "", state: umbel.Failure, dead: 1},
+	{name: "between the dead letter of what is no task and its ack", kind: "nobody", kills: []killPoint{{"publish", dead, "after"}}, starts: "", state: umbel.Failure, dead: 2},
+	{name: "between the dead letter of poison and state FAILURE", starts: "0×3", state: umbel.Failure, dead: 2,
+		kills: []killPoint{{"run", "soak.quick", ""}, {"run", "soak.quick", ""}, {"run", "soak.quick", ""}, {"publish", dead, "after"}}},
+
 	// A callback: it is confirmed, then the result is stored and the task acked.
 	{name: "before the callback", send: sendLinked, kills: []killPoint{{"publish", queueB, "before"}}, starts: "0×2", then: "0×1"},
 	{name: "between callback and result", send: sendLinked, kills: []killPoint{{"publish", queueB, "after"}}, starts: "0×2", then: "0×2"},
+
+	// A chord: its part's result is stored, the part counted, the body confirmed when it was the last, then it is acked. The
+	// chord's first part is the task.
+	{name: "before a chord's part is counted", send: sendChord, victim: single, kills: []killPoint{{"part", "SUCCESS", "before"}}, starts: "0×2", then: "0×1"},
+	{name: "between a chord's part is counted and its ack", send: sendChord, victim: single, kills: []killPoint{{"part", "SUCCESS", "after"}}, starts: "0×2", then: "0×1"},
+	{name: "before the body of a chord", send: sendChord, victim: single, kills: []killPoint{{"publish", queueB, "before"}}, starts: "-", then: "0×1"},
+	{name: "between the body of a chord and the ack of its last part", send: sendChord, victim: single, kills: []killPoint{{"publish", queueB, "after"}}, starts: "-", then: "0×2"},
 
 	// An ETA that came straight to the work queue: the message goes into the broker's delay, then it is acked.
 	{name: "before an ETA goes into the delay", send: sendDirect, kills: []killPoint{{"publish", "delay:" + queueA, "before"}}, starts: "0×1"},
 	{name: "between the delay and the ack", send: sendDirect, kills: []killPoint{{"publish", "delay:" + queueA, "after"}}, starts: "0×2"},
 	{name: "after the ack of what went into the delay", send: sendDirect, kills: []killPoint{{"ack", queueA, "after"}}, starts: "0×1"},
 }
+
+var (
+	impatient = []string{"broker_consumer_timeout=6"} // so that running tasks are renewed after 3 s
+	single    = []string{"-c", "1"}                   // one part after the other
+	tracked   = []string{"task_track_started=true"}
+)
 
 func TestAKillAtEachPointLosesNothing(t *testing.T) {
 	for _, c := range crossings {
@@ -119,9 +159,13 @@ func (c crossing) cross(w *bench) {
 		}
 	}
 	for i := range c.kills {
-		w.killed("worker", w.part(fmt.Sprintf("victim%d", i+1), func(p *part) { p.Kill, p.Args = &c.kills[i], []string{"-c", "2", "-Q", queueA} }))
+		w.killed("worker", w.part(fmt.Sprintf("victim%d", i+1), func(p *part) {
+			p.Kill, p.Refuse, p.Args = &c.kills[i], c.refuse, append([]string{"-c", "2", "-Q", queueA}, c.victim...)
+		}))
 	}
-	last := start(t, "worker", w.part("healthy", func(p *part) { p.Args = append([]string{"-c", "2"}, c.args...) }))
+	last := start(t, "worker", w.part("healthy", func(p *part) {
+		p.Refuse, p.Args = c.refuse, append([]string{"-c", "2"}, c.args...)
+	}))
 	if err := last.awaitReady(); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +180,7 @@ func (c crossing) cross(w *bench) {
 		t.Errorf("the task ended as %+v, %v; want %s", doc, err, want)
 	}
 	w.awaitEmpty()
-	if got := w.starts(id); got != c.starts {
+	if got := w.starts(id); got != c.starts && c.starts != "-" {
 		t.Errorf("starts %s, want %s", got, c.starts)
 	}
 	if got := w.starts(id + "-callback"); got != c.then {
@@ -156,6 +200,17 @@ func sendLinked(w *bench, id string) {
 	}
 }
 
+// sendChord sends a chord of two parts, the first of which is the task, whose body goes to the other queue.
+func sendChord(w *bench, id string) {
+	part := func(id string) *umbel.Signature {
+		return w.app.Signature("soak.quick", umbel.Args{1}, umbel.Queue(queueA), umbel.TaskID(id))
+	}
+	body := w.app.Signature("soak.quick", umbel.Args{1}, umbel.Queue(queueB), umbel.TaskID(id+"-callback")).Immutable()
+	if _, err := umbel.Chord(umbel.Group(part(id), part(id+"-other")), body).Send(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // sendDirect puts a task with an ETA straight onto the work queue, as Celery does on classic queues. It is due when the victim
 // has surely started: a worker keeps what is due within two seconds.
 func sendDirect(w *bench, id string) {
@@ -167,6 +222,14 @@ func sendDirect(w *bench, id string) {
 	}
 	m.NotBefore = time.Time{}
 	if err := w.broker().Publish(w.t.Context(), m); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sendExpired sends a task whose time has passed. Only its header says so: the broker would drop it.
+func sendExpired(w *bench, id string) {
+	options := []umbel.SendOption{umbel.TaskID(id), umbel.Queue(queueA), umbel.Header("expires", "2020-01-02T03:04:05+00:00")}
+	if _, err := w.app.Send(w.t.Context(), "soak.quick", umbel.Args{1}, options...); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -33,7 +33,7 @@ const (
 // producerRole sends tasks until it is told to stop, and each until it is confirmed: it is the caller who has to decide about
 // what may have arrived, and this one prefers twice to never.
 func producerRole(p *part) int {
-	crash := newCrash(p.Kill)
+	crash := newCrash(p.Kill, nil)
 	crash.wrapDrivers()
 	app := umbel.New("soak", umbel.WithConfig(p.config()), umbel.WithLogger((&watchedLog{p: p}).logger()))
 	var once sync.Once

@@ -34,6 +34,7 @@ type part struct {
 	Args     []string // worker: of the command
 	Producer assignment
 	Kill     *killPoint // where this process is to be killed; nil: nowhere
+	Refuse   []string   // addresses for which its broker refuses messages for good
 	Limit    int        // task_delivery_limit; 0: the default
 
 	ledger *ledger
@@ -97,13 +98,15 @@ func config(brokers []string, redis string, quorum bool, limit int) umbel.Config
 
 // workerRole is the command "worker" of an app with the lab's tasks.
 func workerRole(p *part) int {
-	crash := newCrash(p.Kill)
+	crash := newCrash(p.Kill, p.Refuse)
 	crash.wrapDrivers()
 	app := umbel.New("soak", umbel.WithConfig(p.config()))
-	register(app, func(r *umbel.Request) {
+	started := func(r *umbel.Request) {
 		p.ledger.starts(r.ID, r.Retries, p.Name, r.Redelivered)
 		crash.at("run", r.Name)
-	})
+	}
+	register(app, started)
+	registerSlow(app, started, crash.renewed)
 	if !worker.InChild() {
 		go p.told(func(line string) {
 			if line == "stats" {
