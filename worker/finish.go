@@ -156,28 +156,34 @@ func (w *Worker) retry(r *run, body *protocol.Body, o *umbel.Outcome) {
 	w.tellRetried(r, o) // before another worker can tell of the next attempt
 	err := w.publishAttempt(r, body, o)
 	if err != nil {
-		err = fmt.Errorf("publish the next attempt: %w", err)
-		w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
-		var refused *broker.RefusedError
-		if errors.As(err, &refused) && !errors.Is(err, broker.ErrNotSent) {
-			// The same message will be refused again, and running the task again at once would go on without end.
-			w.stats.failed.Add(1)
-			exc := umbel.NewException(err)
-			w.conclude(r, w.failureDocument(r, exc, o.Traceback), settleReject, failureOf(exc, o.Traceback))
-			return
-		}
-		if !r.acked {
-			w.settleRun(r, settleRequeue) // this attempt counts for nothing: the broker hands the message out again
-			return
-		}
-		exc := umbel.NewException(err)
-		w.conclude(r, w.failureDocument(r, exc, o.Traceback), settleNothing, failureOf(exc, o.Traceback))
+		w.cannotRetry(r, o, fmt.Errorf("publish the next attempt: %w", err))
 		return
 	}
 	w.stats.retried.Add(1)
 	r.judge(verdictRetry, nil)
 	w.log.Info("task will be retried", "task", r.request.DisplayName(), "id", r.task.ID, "in", o.Delay, "retries", r.task.Retries, "error", o.Err)
 	w.settleRun(r, settleAck)
+}
+
+// cannotRetry ends an attempt whose successor was not sent. What may be sent later goes back to its queue, if it is there still:
+// this attempt counts for nothing then. What never can be is the task's failure, with all that follows from one, and its
+// message is rejected, whatever is set for failures.
+func (w *Worker) cannotRetry(r *run, o *umbel.Outcome, err error) {
+	w.log.Error("cannot retry task", "task", r.request.DisplayName(), "id", r.task.ID, "error", err)
+	how := settleNothing
+	if !r.acked {
+		if errors.Is(err, broker.ErrNotSent) || errors.Is(err, broker.ErrUnconfirmed) {
+			w.settleRun(r, settleRequeue)
+			return
+		}
+		how = settleReject
+	}
+	if o.Cause != nil {
+		err = fmt.Errorf("%w; this attempt failed with: %v", err, o.Cause)
+	}
+	w.stats.failed.Add(1)
+	exc := umbel.NewException(err)
+	w.conclude(r, w.failureDocument(r, exc, o.Traceback), how, failureOf(exc, o.Traceback))
 }
 
 // leastDelay is the shortest delay that is one: an ETA so near has come when it is read. Celery sends none for a countdown of 0.

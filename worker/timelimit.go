@@ -92,7 +92,7 @@ func (w *Worker) timeout(r *run, body *protocol.Body, limit time.Duration) {
 	w.stats.failed.Add(1)
 	how := settleAck
 	if !r.known.policy.AcksOnTimeout {
-		how = settleRequeue
+		how = settleReturn // counted: it may take as long each time
 	}
 	w.conclude(r, w.failureDocument(r, &exc, ""), how, failureOf(&exc, ""))
 }
