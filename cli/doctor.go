@@ -45,7 +45,7 @@ and the next one.`,
 	f.StringVar(&c.failOn, "fail-on", "medium", "fail if something as bad as `SEVERITY` is found: low, medium, high, critical or none")
 	f.StringSliceVar(&c.ignore, "ignore", nil, "leave out these `RULES`, divided by commas")
 	p.completeWords(cmd, "fail-on", "low", "medium", "high", "critical", "none")
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(p.doctorConnectCommand(), &cobra.Command{
 		Use:   "rules",
 		Short: "list what doctor looks for",
 		Args:  noArgs,
