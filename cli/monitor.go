@@ -40,6 +40,7 @@ type monitorFlags struct {
 	maskAll           bool
 	events            bool
 	settings          settingFlags
+	oidc              oidcFlags
 }
 
 func (p *program) monitorCommand() *cobra.Command {
@@ -58,7 +59,10 @@ there may look and change nothing. Flower's options have Flower's names, and may
 be given as FLOWER_NAME in the environment.`,
 		Example: `  umbel monitor
   umbel monitor --address 0.0.0.0 --users users.txt --db postgres://ops@db/umbel
-  umbel monitor passwd users.txt ann --role admin`,
+  umbel monitor passwd users.txt ann --role admin
+  umbel monitor --address 0.0.0.0 --oidc_issuer https://login.example/realms/ops --oidc_client_id umbel
+      --oidc_client_secret_file secret --oidc_redirect_url https://umbel.example/login/callback
+      --oidc_role ops=operator --oidc_role leads=admin`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.monitor(cmd, f) },
 	}
@@ -85,6 +89,7 @@ be given as FLOWER_NAME in the environment.`,
 	fl.StringArrayVar(&f.patterns, "mask", nil, "hide what this `REGEXP` finds in arguments, results and errors, or its first group; may be repeated")
 	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
 	fl.BoolVar(&f.maskAll, "mask_all", false, "hide the arguments and results of every task")
+	f.oidc.bind(cmd)
 	for _, name := range []string{"auto_refresh", "debug", "natural_time"} {
 		fl.Bool(name, true, "")
 		_ = fl.MarkHidden(name) // Flower's: pages are always live, and times always told both ways
@@ -96,8 +101,8 @@ be given as FLOWER_NAME in the environment.`,
 
 // flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, unless they are given on the command line.
 func flowerEnv(cmd *cobra.Command) error {
-	for _, name := range []string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
-		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"} {
+	for _, name := range append([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
+		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames...) {
 		if cmd.Flags().Changed(name) {
 			continue
 		}
@@ -184,6 +189,9 @@ func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor
 		c.History.Size = -1
 	}
 	if err := people(cmd, f, &c.Access); err != nil {
+		return nil, nil, err
+	}
+	if c.Access.OIDC, err = f.oidc.config(cmd); err != nil {
 		return nil, nil, err
 	}
 	settings, err := p.app.Config()

@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 	if c.History.Log == nil {
 		c.History.Log = c.Log
 	}
-	if len(c.Access.Users) == 0 && len(c.Access.Tokens) == 0 && c.Access.Anonymous == "" {
+	if len(c.Access.Users) == 0 && len(c.Access.Tokens) == 0 && c.Access.OIDC == nil && c.Access.Anonymous == "" {
 		c.Access.Anonymous = access.Viewer
 	}
 	return c
@@ -91,7 +91,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("url prefix %q: want letters, digits, - and / only", c.Prefix)
 	}
 	if !access.Loopback(c.Listen) && !strings.HasPrefix(c.Listen, "/") && c.Access.Open() {
-		return fmt.Errorf("listen at %s: %w: add users (--basic_auth, --users) or tokens, or listen at 127.0.0.1", c.Listen, ErrExposed)
+		return fmt.Errorf("listen at %s: %w: add users (--basic_auth, --users), tokens or a login (--oidc_issuer), or listen at 127.0.0.1", c.Listen, ErrExposed)
 	}
 	return nil
 }

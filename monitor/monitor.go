@@ -107,7 +107,7 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 		return err
 	}
 	face = api.New(api.Config{Store: store, Recorder: recorder, Fleet: watched, Guard: m.guard, App: m.app, Mask: m.mask, Schedules: m.config.Schedules, Version: m.config.Version,
-		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0, Log: m.config.Log})
+		ReadOnly: m.config.Access.ReadOnly, Anonymous: len(m.config.Access.Users) == 0 && m.config.Access.OIDC == nil, Log: m.config.Log})
 	exporter := prometheus.New(prometheus.Config{Fleet: watched, Recorder: recorder, Store: store, Log: m.config.Log})
 	hide, _, err := vitals.Join(vitals.Config{Address: settings.MetricsAddress, TokenFile: settings.MetricsTokenFile,
 		Public: settings.MetricsPublic, Names: settings.MetricsNames, Log: m.config.Log}, exporter)
@@ -261,6 +261,9 @@ func (m *Monitor) handler(face *api.API, exporter *prometheus.Exporter, names []
 	}, api.Deny), api.Deny))
 	mux.Handle("POST /api/v1/login", face.Login())
 	mux.Handle("POST /api/v1/logout", face.Logout())
+	mux.Handle("GET /api/v1/login", face.Ways())
+	mux.Handle("GET /login/oidc", face.Depart(m.config.Prefix))
+	mux.Handle("GET /login/callback", face.Arrive(m.config.Prefix))
 	mux.Handle("/api/v1/", m.guard.Wrap(face, api.Deny))
 	mux.Handle("/api/", m.guard.Wrap(flower.New(face), api.Deny))
 	mux.Handle("/", pages) // no data in them: whoever may read it is found out when they ask for it

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,6 +18,9 @@ import (
 type Config struct {
 	Users  []User
 	Tokens []Token
+
+	// OIDC is a login at a provider. Defaults to none.
+	OIDC *OIDC
 
 	// Anonymous is the role of whoever shows nothing. Defaults to none: they are sent to the login.
 	Anonymous Role
@@ -57,6 +59,8 @@ type Guard struct {
 	guesses chan struct{}
 	limit   *limiter
 
+	provider *provider // nil for none
+
 	mu       sync.Mutex // guards what follows
 	sessions map[[32]byte]session
 	proven   map[[32]byte]time.Time
@@ -80,6 +84,12 @@ func New(c Config) (*Guard, error) {
 		sessions: make(map[[32]byte]session), proven: make(map[[32]byte]time.Time),
 		nobody: &secret{rounds: rounds, salt: make([]byte, saltBytes), sum: make([]byte, sha256.Size)}}
 	_, _ = rand.Read(g.key[:])
+	if c.OIDC != nil {
+		var err error
+		if g.provider, err = newProvider(*c.OIDC); err != nil {
+			return nil, err
+		}
+	}
 	for _, u := range c.Users {
 		s, err := parseHash(u.Hash)
 		if err != nil {
@@ -215,10 +225,13 @@ func (g *Guard) Login(w http.ResponseWriter, r *http.Request, name, password str
 	if status != 0 {
 		return status
 	}
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw)
-	text := base64.RawURLEncoding.EncodeToString(raw)
-	now := time.Now()
+	g.begin(w, r, name, role)
+	return 0
+}
+
+// begin begins a session: its cookie is set.
+func (g *Guard) begin(w http.ResponseWriter, r *http.Request, name string, role Role) {
+	text, now := secretText(), time.Now()
 	g.mu.Lock()
 	for k, s := range g.sessions {
 		if now.After(s.until) || len(g.sessions) >= sessionsMost {
@@ -228,7 +241,6 @@ func (g *Guard) Login(w http.ResponseWriter, r *http.Request, name, password str
 	g.sessions[sha256.Sum256([]byte(text))] = session{name, role, now.Add(g.config.Session)}
 	g.mu.Unlock()
 	g.cookie(w, r, text, int(g.config.Session.Seconds()))
-	return 0
 }
 
 // Logout ends the request's session.
@@ -243,7 +255,12 @@ func (g *Guard) Logout(w http.ResponseWriter, r *http.Request) {
 
 func (g *Guard) cookie(w http.ResponseWriter, r *http.Request, value string, age int) {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: age, HttpOnly: true,
-		Secure: r.TLS != nil || g.config.Proxy && r.Header.Get("X-Forwarded-Proto") == "https", SameSite: http.SameSiteStrictMode})
+		Secure: g.secure(r), SameSite: http.SameSiteStrictMode})
+}
+
+// secure reports whether the browser speaks TLS to us, or to the proxy in front.
+func (g *Guard) secure(r *http.Request) bool {
+	return r.TLS != nil || g.config.Proxy && r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
 func (g *Guard) session(text string) (session, bool) {

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/umbel-go/umbel/monitor/access"
@@ -30,6 +31,49 @@ func (a *API) Login() http.Handler {
 		_ = a.note(r, history.Act{Who: in.Name, Action: "login", Outcome: "done"})
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+// Ways tells how one can log in. It stands outside of the guard.
+func (a *API) Ways() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, map[string]any{"password": a.Guard.Passwords(), "provider": a.Guard.Provider()})
+	})
+}
+
+// Depart sends a browser to the login of the provider; prefix is that of the pages. It stands outside of the guard.
+func (a *API) Depart(prefix string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Guard.Depart(w, r); err != nil {
+			a.Log.Error("cannot begin a login", "error", err)
+			a.refuse(w, r, prefix, err)
+		}
+	})
+}
+
+// Arrive takes a browser that comes back from the provider. It stands outside of the guard.
+func (a *API) Arrive(prefix string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, err := a.Guard.Arrive(w, r)
+		if err != nil {
+			a.Log.Warn("a login is refused", "who", name, "error", err)
+			if name != "" || !errors.Is(err, access.ErrLogin) { // else whoever calls the address would fill the disk
+				_ = a.note(r, history.Act{Who: name, Action: "login", Detail: a.Guard.Provider(), Outcome: "refused: " + err.Error()})
+			}
+			a.refuse(w, r, prefix, err)
+			return
+		}
+		_ = a.note(r, history.Act{Who: name, Action: "login", Detail: a.Guard.Provider(), Outcome: "done"})
+		http.Redirect(w, r, prefix+"/", http.StatusFound)
+	})
+}
+
+// refuse shows on the login's page why it did not work.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, prefix string, err error) {
+	text := "the login's provider does not answer"
+	if errors.Is(err, access.ErrLogin) {
+		text = err.Error()
+	}
+	http.Redirect(w, r, prefix+"/login?refused="+url.QueryEscape(text), http.StatusFound)
 }
 
 // Logout ends a session. It stands outside of the guard.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -70,18 +71,26 @@ func (q *Query) indexed() string {
 	return best
 }
 
-// grams are the trigrams of a text as a query of SQLite's: each must be there.
+// grams are trigrams of a text as a query of SQLite's: each must be there. They are few: numbers first, for a piece of a word is
+// in most tasks and costs much to go through, and then those that lie far from each other.
 func grams(text string) string {
 	r := []rune(text)
-	seen := make(map[string]bool)
+	last := len(r) - gramsFrom
+	var all []string
+	for _, i := range []int{0, last, last / 2, last / 4, last * 3 / 4} {
+		all = append(all, string(r[i:i+gramsFrom]))
+	}
+	for i := range last + 1 {
+		all = append(all, string(r[i:i+gramsFrom]))
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return digits(b) - digits(a) })
 	var b strings.Builder
-	for i := 0; i+gramsFrom <= len(r) && len(seen) < gramsMost; i++ {
-		g := string(r[i : i+gramsFrom])
-		if seen[g] {
+	var seen []string
+	for _, g := range all {
+		if slices.Contains(seen, g) || len(seen) == gramsMost {
 			continue
 		}
-		seen[g] = true
-		if b.Len() > 0 {
+		if seen = append(seen, g); len(seen) > 1 {
 			b.WriteString(" AND ")
 		}
 		b.WriteString(`"` + strings.ReplaceAll(g, `"`, `""`) + `"`)
@@ -89,5 +98,14 @@ func grams(text string) string {
 	return b.String()
 }
 
-// gramsMost bounds a query: more do not make it find less.
-const gramsMost = 24
+// gramsMost bounds a query.
+const gramsMost = 5
+
+func digits(s string) (n int) {
+	for _, c := range s {
+		if c >= '1' && c <= '9' { // zeros fill up
+			n++
+		}
+	}
+	return n
+}

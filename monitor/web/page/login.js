@@ -1,16 +1,19 @@
 import { h, show } from './dom.js';
-import { act, prefix } from './client.js';
+import { act, ask, prefix } from './client.js';
 import { go } from './app.js';
 
-export function login(page) {
-  let wrong = '';
+export async function login(page) {
+  let wrong = page.params.get('refused') || '', ways = { password: true, provider: '' };
+  try { ways = await ask('login'); } catch { /* a password may do */ }
   const draw = () => show(page.place,
     h('form', { class: 'login', onsubmit: enter },
       h('h1', null, 'Log in'),
       wrong ? h('p', { class: 'note bad', role: 'alert' }, wrong) : null,
-      h('label', null, 'Name', h('input', { name: 'name', autocomplete: 'username', required: true, autofocus: true })),
-      h('label', null, 'Password', h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true })),
-      h('button', { class: 'main' }, 'Log in')));
+      ways.provider ? h('a', { class: 'button main', href: prefix + '/login/oidc', target: '_self' }, 'Log in with ' + ways.provider) : null,
+      ways.password ? [
+        h('label', null, 'Name', h('input', { name: 'name', autocomplete: 'username', required: true, autofocus: true })),
+        h('label', null, 'Password', h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true })),
+        h('button', { class: ways.provider ? null : 'main' }, 'Log in')] : null));
 
   async function enter(e) {
     e.preventDefault();
@@ -28,5 +31,5 @@ export function login(page) {
     }
   }
   draw();
-  page.place.querySelector('input').focus();
+  page.place.querySelector('a.button, input').focus();
 }
