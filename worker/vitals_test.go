@@ -64,10 +64,11 @@ func TestMetricsCountHowTasksEnd(t *testing.T) {
 		umbel.Retry{Max: 1, Backoff: time.Millisecond})
 	umbel.Register(app, "m.ignored", func(context.Context, struct{}) (int, error) { return 0, umbel.Ignore })
 	umbel.Register(app, "m.rejects", func(context.Context, struct{}) (int, error) { return 0, umbel.Reject(false, "no") })
-	waits := make(chan struct{})
+	waits, told := make(chan struct{}), make(chan struct{})
 	umbel.Register(app, "m.waits", func(ctx context.Context, _ struct{}) (int, error) {
 		close(waits)
 		<-ctx.Done()
+		close(told)
 		return 0, ctx.Err()
 	})
 	w, stop := start(t, app, worker.Config{Metrics: true, Nodename: "m@host", Concurrency: 2})
@@ -84,6 +85,7 @@ func TestMetricsCountHowTasksEnd(t *testing.T) {
 	if err := app.Revoke(deadline(t), []string{unwanted.ID()}, umbel.Terminate()); err != nil {
 		t.Fatal(err)
 	}
+	<-told // its state is stored at once, and a worker that stops hears no more commands
 	ids = append(ids, unwanted)
 	for _, r := range ids {
 		ended(t, r)
