@@ -30,6 +30,32 @@ const (
 	noRequest = "a message that is no task of this worker has no request, so that its document has none of the extended members; Celery 5.2 writes them as null"
 )
 
+const (
+	members    = "a reply is the document as it would be stored, as in Celery from 5.5 on; 5.2 leaves out the date and the parent"
+	noPriority = "priority 0 and none are the same on the wire"
+	once       = "the end by a hard time limit is said once; Python's main process and its pool both say it"
+)
+
+// replyDifferences are those of replies by rpc://.
+var replyDifferences = []difference{
+	{scenes: "*", member: "*client.members", because: members},
+	{scenes: "*", member: "*client.document.date_done", because: members},
+	{scenes: "*", member: "*client.document.parent_id", because: members},
+	{scenes: "*", member: "*client.properties.priority", because: noPriority},
+	{scenes: "*retr*", member: "client.document.attempts", because: attempts},
+	{scenes: "SUCCESS, on the second attempt", member: "client.document.attempts", because: attempts},
+	{scenes: "SUCCESS, on the second attempt", member: "reply 0: client.document.children", because: noChild},
+	{scenes: "SUCCESS, on the second attempt", member: "events", because: inOrder, sometimes: true},
+	{scenes: "FAILURE, of retries without a cause", member: "reply 0: client.document.children", because: noChild},
+	{scenes: "FAILURE, of retries without a cause", member: "events", because: inOrder, sometimes: true},
+	{scenes: "RETRY, *", member: "client.document.children", because: noChild},
+	{scenes: "RETRY, *", member: "events", because: parks},
+	{scenes: "RETRY, *", member: "task-received 2.*", because: parks},
+	{scenes: "FAILURE, hard time limit", member: "repl*", because: once},
+	{scenes: "FAILURE, hard time limit", member: "task-failed.*", because: plainly},
+	{scenes: "FAILURE, soft time limit", member: "*traceback", because: goWords},
+}
+
 var differences = []difference{
 	{scenes: "*", member: "client.date_done.value", because: zones},
 	{scenes: "*", member: "client.document.date_done", because: zones},

@@ -34,58 +34,81 @@ var (
 // it member by member: the document in Redis, what Python's AsyncResult makes of it, the events. What differs stands in
 // differences, with its reason; a difference that is not there fails, and so does an entry that explains nothing any more.
 func TestEachStateIsShownAsPythonShowsIt(t *testing.T) {
-	w := newWorld(t, map[string]any{"result_extended": true, "worker_lost_wait": 1})
+	p := newPlay(t, newWorld(t, map[string]any{"result_extended": true, "worker_lost_wait": 1}), ourSides)
+	p.run(t, sceneNames, differences)
+}
+
+// checkManual sees to it that the manual gives the same reasons, and that each explains something.
+func checkManual(t *testing.T, known []difference, used map[int]bool) {
+	manual, err := os.ReadFile("../../docs/celery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(strings.Fields(string(manual)), " ")
+	for i, d := range known {
+		if !used[i] && !d.sometimes {
+			t.Errorf("this explains what does not differ: %+v", d)
+		}
+		if !strings.Contains(said, d.because) {
+			t.Errorf("docs/celery.md does not say: %s", d.because)
+		}
+	}
+}
+
+// TestRepliesOfEachStateAreAsPythons is the same for rpc://: every reply, with its properties.
+func TestRepliesOfEachStateAreAsPythons(t *testing.T) {
+	p := newPlay(t, newWorld(t, map[string]any{"result_backend": "rpc://"}), ourSides[:1])
+	p.replies = "replies.to.the.test"
+	p.world.client.run(t, nil, pythonTakesReplies, p.replies)
+	p.run(t, []string{"SUCCESS", "SUCCESS, result ignored by the message", "SUCCESS, on the second attempt", "FAILURE", "FAILURE, not registered",
+		"FAILURE, of retries without a cause", "FAILURE, soft time limit", "FAILURE, hard time limit", "REVOKED, expired", "REVOKED, before it came",
+		"REVOKED, terminated", "RETRY, between the attempts", "STARTED", "PROGRESS"}, replyDifferences)
+}
+
+// newPlay starts a worker of each side, which tell of their tasks.
+func newPlay(t *testing.T, w *world, ours []side) *play {
 	app := w.newApp(t, func(c *umbel.Config) { c.WorkerSendTaskEvents = true })
 	registerStateTasks(app)
 	w.client.run(t, nil, pythonListens)
 	w.startWorker(t, pythonSide.queue, nil, "-P", "prefork", "-c", "4", "-E")
-	for _, s := range ourSides {
+	for _, s := range ours {
 		c := worker.Config{Queues: []string{s.queue}, Nodename: s.node, Pool: s.name, Concurrency: 4}
 		if s.name == "process" {
 			c.ChildCommand = w.childOf(s)
 		}
 		startGo(t, app, c)
 	}
+	return &play{t: t, world: w, ours: ours, folder: t.TempDir(), ids: make(map[scene]string), seen: make(map[string]map[string]string)}
+}
 
-	p := &play{t: t, world: w, folder: t.TempDir(), ids: make(map[scene]string), seen: make(map[string]map[string]string)}
-	for _, s := range append([]side{pythonSide}, ourSides...) {
-		for _, name := range sceneNames {
-			if !scenes[name].playedBy(s) {
-				continue
+// run plays scenes on Python's side and on ours, and compares.
+func (p *play) run(t *testing.T, names []string, known []difference) {
+	used := make(map[int]bool)
+	sides := append([]side{pythonSide}, p.ours...)
+	for _, s := range sides {
+		for _, name := range names {
+			if scenes[name].playedBy(s) {
+				p.begin(scene{name, s})
 			}
-			p.begin(scene{name, s})
 		}
 	}
 	for sc := range p.ids {
 		p.await(sc)
 	}
-	for _, s := range append([]side{pythonSide}, ourSides...) { // whatever was told before this is heard now
+	for _, s := range sides { // whatever was told before this is heard now
 		p.fence(s)
 	}
-	used := make(map[int]bool)
-	for _, name := range sceneNames {
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			python := p.shown(scene{name, pythonSide})
-			for _, s := range ourSides {
+			for _, s := range p.ours {
 				if scenes[name].playedBy(s) {
-					compareShown(t, name, s, python, p.shown(scene{name, s}), used)
+					compareShown(t, scene{name, s}, python, p.shown(scene{name, s}), known, used)
 				}
 			}
 		})
 	}
-	manual, err := os.ReadFile("../../docs/celery.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := strings.Join(strings.Fields(string(manual)), " ")
-	for i, d := range differences {
-		if !used[i] && !d.sometimes {
-			t.Errorf("differences explains what does not differ: %+v", d)
-		}
-		if !strings.Contains(said, d.because) {
-			t.Errorf("docs/celery.md does not say: %s", d.because)
-		}
-	}
+	checkManual(t, known, used)
 }
 
 // childOf is the command of a child of our pool of processes.
@@ -97,6 +120,25 @@ func (w *world) childOf(s side) func() *exec.Cmd {
 	}
 }
 
+// pythonTakesReplies makes Python's client take in what comes to a queue of replies.
+const pythonTakesReplies = `
+import kombu.simple
+inbox = app.connection_for_read()
+kombu.Queue(given[0], channel=inbox.default_channel, durable=False, auto_delete=False).declare()
+came, box = [], kombu.simple.SimpleQueue(inbox.default_channel, kombu.Queue(given[0], durable=False), no_ack=True)
+def replies(id):
+    while True:
+        try:
+            m = box.get_nowait()
+        except box.Empty:
+            break
+        properties = {k: v for k, v in m.properties.items() if k in ("delivery_mode", "priority", "expiration", "reply_to")}
+        body = m.decode()
+        came.append({"body": body, "members": list(body), "content_type": m.content_type, "content_encoding": m.content_encoding,
+                     "headers": m.headers, "correlation_id": m.properties.get("correlation_id"), **properties})
+    return [r for r in came if r["correlation_id"] == id]
+`
+
 // A scene is one way to end, or a state on the way, on one side.
 type scene struct {
 	name string
@@ -105,11 +147,13 @@ type scene struct {
 
 // A play is all scenes on all sides.
 type play struct {
-	t      *testing.T
-	world  *world
-	folder string // where words to tasks are left
-	ids    map[scene]string
-	seen   map[string]map[string]string // by id: what was shown while it went on
+	t       *testing.T
+	world   *world
+	ours    []side
+	folder  string // where words to tasks are left
+	replies string // queue of replies; "" where results are stored
+	ids     map[scene]string
+	seen    map[string]map[string]string // by id: what was shown while it went on
 }
 
 // begin sends a scene's task and goes through what is to happen to it.
@@ -120,14 +164,25 @@ func (p *play) begin(sc scene) {
 	if do.before != nil {
 		do.before(p, sc, id)
 	}
-	p.world.client.run(p.t, nil, "app.send_task("+do.send+", queue=given[0], task_id=given[1])", sc.side.queue, id, p.folder)
+	p.send(do.send, sc.side, id)
 	if do.during != nil {
 		do.during(p, sc, id)
 	}
 }
 
+// send sends a task; its replies, if any, go where they are looked for.
+func (p *play) send(what string, s side, id string) {
+	if p.replies != "" {
+		what += fmt.Sprintf(", reply_to=%q", p.replies)
+	}
+	p.world.client.run(p.t, nil, "app.send_task("+what+", queue=given[0], task_id=given[1])", s.queue, id, p.folder)
+}
+
 // look keeps what is shown now.
 func (p *play) look(sc scene, id, when string) {
+	if p.replies != "" {
+		return // each reply is there at the end
+	}
 	maps.Copy(p.seen[id], p.picture(sc, id, when+": "))
 }
 
@@ -138,6 +193,9 @@ func (p *play) awaitState(id, state string) {
 }
 
 func (p *play) state(id string) string {
+	if p.replies != "" {
+		return value[string](p.t, p.world.client, `([None] + [r["body"]["status"] for r in replies(given[0])])[-1] or "PENDING"`, id)
+	}
 	return value[string](p.t, p.world.client, "AsyncResult(given[0]).state", id)
 }
 
@@ -166,7 +224,7 @@ func (p *play) await(sc scene) {
 func (p *play) fence(s side) {
 	for range 4 { // one for each slot
 		id := uuid.NewString()
-		p.world.client.run(p.t, nil, `get(app.send_task("state.ok", (1,), queue=given[0], task_id=given[1]))`, s.queue, id)
+		p.send(`"state.ok", (1,)`, s, id)
 		testenv.Await(p.t, "the event of the last task", func() bool {
 			return slices.ContainsFunc(p.told(id), func(e map[string]any) bool { return e["type"] == "task-succeeded" })
 		}, nil)
@@ -176,7 +234,12 @@ func (p *play) fence(s side) {
 // shown is all that was shown of a scene, by the path of each member.
 func (p *play) shown(sc scene) map[string]string {
 	id := p.ids[sc]
-	all := p.picture(sc, id, "")
+	var all map[string]string
+	if p.replies != "" {
+		all = p.answers(sc, id)
+	} else {
+		all = p.picture(sc, id, "")
+	}
 	maps.Copy(all, p.seen[id])
 	var types []string
 	count := make(map[string]int)
@@ -192,6 +255,23 @@ func (p *play) shown(sc scene) map[string]string {
 		p.flatten(all, sc, typ, e)
 	}
 	all["events"] = strings.Join(types, ", ")
+	return all
+}
+
+// answers are the replies that have come.
+func (p *play) answers(sc scene, id string) map[string]string {
+	all, list := make(map[string]string), value[[]map[string]any](p.t, p.world.client, "replies(given[0])", id)
+	for i, r := range list {
+		prefix := ""
+		if i < len(list)-1 {
+			prefix = fmt.Sprintf("reply %d: ", i)
+		}
+		body, members := r["body"], r["members"]
+		delete(r, "body")
+		delete(r, "members")
+		p.flatten(all, sc, prefix+"client", map[string]any{"document": body, "members": members, "properties": r})
+	}
+	all["replies"] = fmt.Sprint(len(list))
 	return all
 }
 
@@ -245,7 +325,7 @@ func (p *play) neutral(sc scene, path, text string) string {
 }
 
 // compareShown compares what a side shows of a scene with what Python shows.
-func compareShown(t *testing.T, name string, s side, python, ours map[string]string, used map[int]bool) {
+func compareShown(t *testing.T, sc scene, python, ours map[string]string, known []difference, used map[int]bool) {
 	t.Helper()
 	all := maps.Clone(python)
 	maps.Copy(all, ours)
@@ -255,11 +335,11 @@ func compareShown(t *testing.T, name string, s side, python, ours map[string]str
 		if pythons == isOurs && a == b {
 			continue
 		}
-		if i := slices.IndexFunc(differences, func(d difference) bool { return d.covers(name, path) }); i >= 0 {
+		if i := slices.IndexFunc(known, func(d difference) bool { return d.covers(sc.name, path) }); i >= 0 {
 			used[i] = true
 			continue
 		}
-		t.Errorf("%s, %s:\n  Python %s\n  ours   %s", s.name, path, orNothing(a, pythons), orNothing(b, isOurs))
+		t.Errorf("%s, %s:\n  Python %s\n  ours   %s", sc.side.name, path, orNothing(a, pythons), orNothing(b, isOurs))
 	}
 }
 
