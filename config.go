@@ -367,7 +367,8 @@ type Config struct {
 	WorkerConcurrency int `setting:"worker_concurrency"`
 
 	// WorkerPrefetchMultiplier times WorkerConcurrency is how many unacknowledged messages a worker holds. Defaults to
-	// 4; NoLimit takes all. Celery: worker_prefetch_multiplier.
+	// 4; NoLimit takes all; AutoPrefetch ("auto" in a file) follows the length of each queue's tasks.
+	// Celery: worker_prefetch_multiplier.
 	WorkerPrefetchMultiplier int `setting:"worker_prefetch_multiplier"`
 
 	// WorkerAutoscale is the range in which the number of tasks at once follows the load, as "MAX,MIN". WorkerConcurrency has
@@ -559,6 +560,11 @@ type QueueConfig struct {
 	// WorkerQueueOrder is weighted: 1 to MaxQueueWeight. Defaults to 1. Umbel's own: weight.
 	Weight int
 }
+
+// AutoPrefetch, as a prefetch multiplier, holds as many messages of a queue as its tasks are short: many of those that take
+// milliseconds, no more than can run of those that take minutes, and never more than 64 times the concurrency (512 at least).
+// Files and variables say it by "auto".
+const AutoPrefetch = setting.AutoPrefetch
 
 // MaxQueueWeight is the largest weight of a queue.
 const MaxQueueWeight = 1000

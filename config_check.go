@@ -137,7 +137,7 @@ func (c Config) checkNumbers(p *problems) {
 		{"worker_max_tasks_per_child", int64(c.WorkerMaxTasksPerChild), 0, 1 << 40},
 		{"worker_max_memory_per_child", int64(c.WorkerMaxMemoryPerChild), 0, 1 << 50},
 		{"worker_proc_alive_timeout", int64(c.WorkerProcAliveTimeout), 0, 1 << 62},
-		{"worker_prefetch_multiplier", int64(c.WorkerPrefetchMultiplier), NoLimit, 1 << 20},
+		{"worker_prefetch_multiplier", int64(c.WorkerPrefetchMultiplier), AutoPrefetch, 1 << 20},
 	} {
 		if n.value < n.least || n.value > n.most {
 			p.add("%s: %d is out of range: it must be between %d and %d", c.place(n.name), n.value, n.least, n.most)

@@ -125,6 +125,9 @@ func wire(row *setting.Setting, v any) any {
 		}
 		return *v
 	case int:
+		if v == AutoPrefetch && row.Name == "worker_prefetch_multiplier" {
+			return "auto"
+		}
 		return max(v, 0) // NoLimit is written as 0
 	case map[string]any:
 		if v == nil {

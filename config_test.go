@@ -238,6 +238,23 @@ func TestEverySettingThatWorksReachesItsField(t *testing.T) {
 	}
 }
 
+func TestAutoPrefetch(t *testing.T) {
+	for _, text := range []string{"auto", "AUTO"} {
+		c, err := loadText(t, "worker_prefetch_multiplier: "+text+"\n")
+		if err != nil || c.WorkerPrefetchMultiplier != AutoPrefetch {
+			t.Errorf("%s: %d, %v", text, c.WorkerPrefetchMultiplier, err)
+		}
+		for _, e := range c.Entries() {
+			if e.Name == "worker_prefetch_multiplier" && e.Value != `"auto"` {
+				t.Errorf("shown as %s", e.Value)
+			}
+		}
+	}
+	if _, err := loadText(t, "worker_prefetch_multiplier: automatic\n"); err == nil {
+		t.Error("automatic was taken")
+	}
+}
+
 func TestNoLimitAndNever(t *testing.T) {
 	c, err := loadText(t, "result_expires: 0\nbroker_heartbeat: null\nbroker_consumer_timeout: 0\nworker_prefetch_multiplier: 0\ntask_delivery_limit: 0\nbroker_connection_max_retries: 0\n")
 	if err != nil {

@@ -29,7 +29,10 @@ func (p *program) banner(c *umbel.Config, node string, queues []string) {
 	if most, least, err := c.Autoscale(); err == nil && most > 0 {
 		slots, atOnce = most, fmt.Sprintf("%d to %d", max(least, 1), most)
 	}
-	if c.WorkerPrefetchMultiplier > 0 {
+	switch {
+	case c.WorkerPrefetchMultiplier == umbel.AutoPrefetch:
+		prefetch = "auto"
+	case c.WorkerPrefetchMultiplier > 0:
 		prefetch = strconv.Itoa(c.WorkerPrefetchMultiplier * slots)
 	}
 	line("concurrency", fmt.Sprintf("%s (%s, prefetch %s)", atOnce, c.WorkerPool, prefetch))

@@ -53,7 +53,7 @@ umbel worker -l debug worker_prefetch_multiplier=1`,
 	fl.StringSliceVarP(&f.exclude, "exclude-queues", "X", nil, "queue `NAMES` to leave out of the configured ones")
 	f.settings.add(fl, "queue-order", "", "worker_queue_order", "`ORDER` in which tasks of several queues begin: arrival (as they come), strict (an earlier queue first) or weighted")
 	f.settings.add(fl, "concurrency", "c", "worker_concurrency", "`NUMBER` of tasks that run at once; defaults to the number of CPUs")
-	f.settings.add(fl, "prefetch-multiplier", "", "worker_prefetch_multiplier", "messages held for each of them: `NUMBER`, default 4; 0 is no limit")
+	f.settings.add(fl, "prefetch-multiplier", "", "worker_prefetch_multiplier", "messages held for each of them: `NUMBER`, default 4; 0 is no limit; auto follows the length of the tasks")
 	fl.StringVarP(&f.nodename, "hostname", "n", "", "node `NAME`; %h host, %n its first part, %d its domain, %i 0")
 	f.settings.add(fl, "loglevel", "l", "worker_loglevel", "lowest `LEVEL` that is logged: DEBUG, INFO, WARNING, ERROR, CRITICAL or FATAL; default INFO")
 	f.settings.add(fl, "logfile", "f", "worker_logfile", "log to this `FILE`; %n and %h are the node name's halves, %p is all of it")

@@ -43,7 +43,7 @@ type Config struct {
 	ChildCommand func() *exec.Cmd
 
 	// PrefetchMultiplier times Concurrency is how many unsettled deliveries the worker holds of each queue;
-	// umbel.NoLimit is no limit. Defaults to worker_prefetch_multiplier, which defaults to 4.
+	// umbel.NoLimit is no limit, umbel.AutoPrefetch follows the length of the queue's tasks. Defaults to worker_prefetch_multiplier, which defaults to 4.
 	PrefetchMultiplier int
 
 	// Nodename is this worker's name, name@host; %h, %n, %d and %i are replaced. Defaults to celery@%h. Celery: -n.
@@ -117,6 +117,9 @@ func (c Config) resolve(app *umbel.App) (*resolved, error) {
 	}
 	if r.PrefetchMultiplier == 0 {
 		r.PrefetchMultiplier = s.WorkerPrefetchMultiplier
+	}
+	if r.PrefetchMultiplier == umbel.AutoPrefetch {
+		r.prefetch = min(r.Concurrency, maxPrefetch) // each consumer has a window of its own
 	}
 	if r.PrefetchMultiplier > 0 {
 		r.prefetch = r.PrefetchMultiplier * r.Concurrency

@@ -33,6 +33,9 @@ type consumer struct {
 	acked     recent
 	postponed recent // sent back until their ETA
 	held      held
+	pacing    *pacing      // nil: the prefetch is fixed
+	asked     atomic.Int64 // prefetch that the broker was asked for last, but for what is held
+	started   atomic.Bool  // sub is there
 	endWiden  context.CancelFunc
 
 	parkingMu    sync.Mutex // guards what follows
@@ -49,6 +52,7 @@ func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 		acked: recent{size: size}, postponed: recent{size: size},
 		meter: w.meter.queue(q.Name), held: held{changed: make(chan struct{}, 1), stopped: make(chan struct{})}}
 	c.home = c
+	c.pacing = newPacing(w.PrefetchMultiplier, w.pool.limit)
 	if w.lease != nil {
 		c.ledger = &ledger{consumer: c}
 	}
@@ -61,10 +65,11 @@ func (c *consumer) start(ctx context.Context) (err error) {
 			"dead_letter", c.queue.DeadLetter, "error", err)
 	}
 	c.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{
-		Queue: c.queue.Name, Prefetch: c.worker.prefetchNow(), Declare: c.queue.Topology,
+		Queue: c.queue.Name, Prefetch: c.prefetchNow(), Declare: c.queue.Topology,
 		Deliver: c.deliver, Notify: c.notify,
 	})
 	if err == nil {
+		c.started.Store(true)
 		ctx, c.endWiden = context.WithCancel(c.worker.base)
 		go c.widen(ctx)
 	}

@@ -127,6 +127,9 @@ func (w *Worker) returned(r *run, body *protocol.Body) {
 		r.endReports()
 		w.lost(r, death)
 	case got != nil:
+		if r.consumer.home.pacing != nil {
+			w.paced(r, got.Runtime)
+		}
 		r.endReports()
 		w.finish(r, body, got)
 	}

@@ -19,3 +19,7 @@ func AskForNotices(w *Worker, every time.Duration) { w.noticesEvery = every }
 // OnCrossing has f told of each step in front of which a crash is a case of its own, on the goroutine that takes the step. It
 // is called before Run.
 func OnCrossing(w *Worker, f func(step string)) { w.crossing = f }
+
+// PrefetchCount is how many deliveries a worker holds at most now, PrefetchLimit how many it ever does at "auto".
+func PrefetchCount(w *Worker) int { return w.prefetchCount() }
+func PrefetchLimit(slots int) int { return prefetchLimit(slots) }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/umbel-go/umbel/broker"
 )
@@ -69,9 +70,19 @@ func (c *consumer) holdBoth(etas, turns int) {
 func (c *consumer) widen(ctx context.Context) {
 	h := &c.held
 	defer close(h.stopped)
+	var look <-chan time.Time
+	if c.pacing != nil {
+		ticker := time.NewTicker(pacingEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	for {
 		select {
 		case <-h.changed:
+		case <-look:
+			if c.repace(); int64(c.prefetchNow()) == c.asked.Load() {
+				continue
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -85,7 +96,8 @@ func (c *consumer) ask(ctx context.Context) {
 	h.asking.Lock()
 	defer h.asking.Unlock()
 	h.mu.Lock()
-	n := c.worker.prefetchNow()
+	n := c.prefetchNow()
+	c.asked.Store(int64(n))
 	if n > 0 {
 		n = min(n+h.extra, maxPrefetch)
 	}

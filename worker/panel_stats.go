@@ -30,7 +30,7 @@ func (p *panel) stats(context.Context, arguments) (any, error) {
 	if info := p.blockedInfo(); info != nil {
 		out = append(out, codec.NamedValue{Name: "blocked", Value: codec.Of(info)})
 	}
-	return append(out, object("broker", p.brokerInfo(), "prefetch_count", w.prefetchNow()*len(w.activeConsumers()), "rusage", resourceUsage())...), nil
+	return append(out, object("broker", p.brokerInfo(), "prefetch_count", w.prefetchCount(), "rusage", resourceUsage())...), nil
 }
 
 // blockedInfo is how often the broker has refused messages of this worker for a while; nil when it never has.
@@ -95,4 +95,12 @@ func (p *panel) brokerInfo() []codec.NamedValue {
 		"transport", transport, "connect_timeout", c.ConnectTimeout.Seconds(), "transport_options", map[string]any{}, "login_method", login,
 		"uri_prefix", nil, "heartbeat", max(c.Heartbeat, 0).Seconds(), "failover_strategy", strategy, "alternates", alternates,
 		"credential_provider", nil)
+}
+
+// prefetchCount is how many deliveries the worker holds at most of all its queues.
+func (w *Worker) prefetchCount() (n int) {
+	for _, c := range w.activeConsumers() {
+		n += c.prefetchNow()
+	}
+	return n
 }

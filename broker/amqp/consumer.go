@@ -242,6 +242,16 @@ func (c *consumer) SetPrefetch(ctx context.Context, n int) error {
 	})
 }
 
+// Unsettled is how many deliveries were handed to Deliver in the session that stands and are not settled.
+func (c *consumer) Unsettled() int {
+	s := c.feeds.latest()
+	if s == nil {
+		return 0
+	}
+	_, n, _ := s.load()
+	return int(n)
+}
+
 // Stop implements broker.Consumer. Deliveries that the broker has sent but Deliver has not seen go back to the queue.
 // It must not be called from Deliver, whose end it waits for.
 func (c *consumer) Stop(ctx context.Context) error {

@@ -170,7 +170,13 @@ func (r *reader) value(n *Node) any {
 	if r.setting.Name == "worker_pool" && !n.null() {
 		return r.pool(n)
 	}
+	if r.setting.Name == "worker_prefetch_multiplier" && n.scalar() && strings.EqualFold(n.Text, "auto") {
+		return int64(AutoPrefetch)
+	}
 	return r.read(n)
 }
+
+// AutoPrefetch is what "auto" is in the field of worker_prefetch_multiplier.
+const AutoPrefetch = -2
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

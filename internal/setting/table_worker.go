@@ -5,7 +5,7 @@ var workerTable = []Setting{
 	{Name: "worker_concurrency", Old: "CELERYD_CONCURRENCY", Type: Int, Celery: "None",
 		Doc: "Tasks that run at once. 0 or null is the number of CPUs."},
 	{Name: "worker_prefetch_multiplier", Old: "CELERYD_PREFETCH_MULTIPLIER", Type: Int, Celery: "4",
-		Doc: "Times worker_concurrency, the number of unacknowledged messages that a worker holds; 0 is no limit."},
+		Doc: "Times worker_concurrency, the number of unacknowledged messages that a worker holds; 0 is no limit. auto follows the length of each queue's tasks: many of those that take milliseconds, no more than can run of those that take minutes."},
 	{Name: "worker_pool", Old: "CELERYD_POOL", Type: Text, Celery: "'prefork'", Default: "goroutine",
 		Doc: "Where tasks run. goroutine; solo: one task at a time; process (also spelt prefork, as in Celery): children of this program, one task each at a time, which can be killed. threads, eventlet and gevent are taken for goroutine."},
 	{Name: "worker_log_color", Old: "CELERYD_LOG_COLOR", Type: Bool, Celery: "None",
