@@ -151,17 +151,17 @@ func (x *examination) tlsCheck(s tls.ConnectionState) broker.Check {
 	leaf := s.PeerCertificates[0]
 	var chain []string
 	for _, cert := range s.PeerCertificates {
-		chain = append(chain, commonName(cert))
+		chain = append(chain, subject(cert))
 	}
 	if len(s.VerifiedChains) > 0 {
 		chain = chain[:0]
 		for _, cert := range s.VerifiedChains[0] {
-			chain = append(chain, commonName(cert))
+			chain = append(chain, subject(cert))
 		}
 	}
 	left := time.Until(leaf.NotAfter)
 	c := broker.Check{Name: "tls", Found: fmt.Sprintf("%s, %s; certificate of %s, signed %s, until %s (%d days)", tls.VersionName(s.Version),
-		tls.CipherSuiteName(s.CipherSuite), commonName(leaf), strings.Join(chain[1:], " ← "), leaf.NotAfter.Format(time.DateOnly), int(left.Hours()/24))}
+		tls.CipherSuiteName(s.CipherSuite), subject(leaf), strings.Join(chain[1:], " ← "), leaf.NotAfter.Format(time.DateOnly), int(left.Hours()/24))}
 	if len(chain) == 1 {
 		c.Found = strings.Replace(c.Found, "signed ", "signed by itself", 1)
 	}
@@ -176,7 +176,7 @@ func (x *examination) tlsCheck(s tls.ConnectionState) broker.Check {
 	return c
 }
 
-func commonName(cert *x509.Certificate) string {
+func subject(cert *x509.Certificate) string {
 	if cert.Subject.CommonName != "" {
 		return cert.Subject.CommonName
 	}
