@@ -144,7 +144,7 @@ func (p *program) scheduledTable(tasks []scheduled, now time.Time) *table {
 	for _, s := range tasks {
 		due, in := "-", "-"
 		if !s.Due.IsZero() {
-			due, in = s.Due.Local().Format(time.DateTime), s.Due.Sub(now).Round(time.Second).String()
+			due, in = s.Due.Local().Format(time.DateTime), untilText(s.Due.Sub(now))
 		}
 		t.add(orDash(s.ID), orDash(s.Task), orDash(s.Queue), due, in, fmt.Sprint(s.Retries))
 	}
@@ -156,4 +156,13 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// untilText is a time to wait as people say it: in days where it is many.
+func untilText(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d < 10*day {
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%dd", d.Round(day)/day)
 }
