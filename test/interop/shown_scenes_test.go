@@ -21,6 +21,8 @@ func (d sceneDo) playedBy(s side) bool { return !d.processesOnly || s.name != "g
 
 var sceneNames = slices.Sorted(maps.Keys(scenes))
 
+// Python stores RETRY after the next attempt is published: retries that fail wait for two seconds, or FAILURE would be
+// overwritten at times. (SUCCESS never is.)
 var scenes = map[string]sceneDo{
 	"SUCCESS":                   {send: `"state.ok", (1,)`},
 	"SUCCESS, named arguments":  {send: `"state.ok", kwargs={"x": [1, {"a": None}]}`},
@@ -41,9 +43,10 @@ var scenes = map[string]sceneDo{
 	"FAILURE, acks late, rejected":         {send: `"state.fail.rejected"`, last: "task-failed"},
 	"FAILURE, of a group":                  {send: `"state.fail", group_id="the-group", parent_id="the-parent"`, last: "task-failed"},
 	"FAILURE, ignored":                     {send: `"state.unwanted.fails"`, last: "task-failed"},
+	"FAILURE, ignored by the message":      {send: `"state.fail", ignore_result=True`, last: "task-failed"},
 	"FAILURE, ignored but stored":          {send: `"state.stored.fails"`, last: "task-failed"},
-	"FAILURE, of too many retries":         {send: `"state.retry", (0,)`, last: "task-failed"},
-	"FAILURE, of retries without a cause":  {send: `"state.retry.bare", (0,)`, last: "task-failed"},
+	"FAILURE, of too many retries":         {send: `"state.retry", (2,)`, last: "task-failed"},
+	"FAILURE, of retries without a cause":  {send: `"state.retry.bare", (2,)`, last: "task-failed"},
 	"FAILURE, of a policy's retries":       {send: `"state.retry.auto"`, last: "task-failed"},
 	"FAILURE, of a missing argument":       {send: `"state.ok"`, last: "task-failed"},
 	"FAILURE, of a result without a form":  {send: `"state.odd"`, last: "task-failed"},

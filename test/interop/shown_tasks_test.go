@@ -49,7 +49,7 @@ func registerStateTasks(app *umbel.App) {
 	umbel.Register(app, "state.retry.bare", func(_ context.Context, seconds int) (any, error) {
 		return nil, umbel.RetryIn(time.Duration(seconds)*time.Second, nil)
 	}, once)
-	none("retry.auto", fails(again), umbel.Retry{Max: 1, Backoff: 1}) // 1 ns
+	none("retry.auto", fails(again), umbel.Retry{Max: 1, Delay: 2 * time.Second})
 	none("retry.once", func(_ context.Context, r *umbel.Request) (any, error) {
 		if r.Retries == 0 {
 			return nil, umbel.RetryIn(0, again)

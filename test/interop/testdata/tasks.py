@@ -221,7 +221,7 @@ def state_retry_bare(self, countdown):
     raise self.retry(countdown=countdown)
 
 
-@app.task(name="state.retry.auto", autoretry_for=(ValueError,), max_retries=1, default_retry_delay=0)
+@app.task(name="state.retry.auto", autoretry_for=(ValueError,), max_retries=1, default_retry_delay=2)
 def state_retry_auto():
     raise ValueError("again")
 
