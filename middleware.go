@@ -83,9 +83,21 @@ type Publication struct {
 	Body       []byte // serialized; not to be changed
 
 	ignored bool // its result is
+	values  map[any]any
 	task    *protocol.Task
 	queue   *queue
 }
+
+// SetValue keeps something for middleware from BeforePublish to AfterPublish, under a key of its own type.
+func (p *Publication) SetValue(key, value any) {
+	if p.values == nil {
+		p.values = make(map[any]any)
+	}
+	p.values[key] = value
+}
+
+// Value is what SetValue has kept; nil for nothing.
+func (p *Publication) Value(key any) any { return p.values[key] }
 
 // hooks are the middleware sorted by signal, so that a signal nobody wants costs one length check.
 type hooks struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/umbel-go/umbel/codec"
@@ -41,6 +42,8 @@ type Request struct {
 	store func(ctx context.Context, r *Request, state State, meta any) error
 
 	encode func(any) (codec.Value, error) // of the return value; nil where nobody wants it
+
+	carrier atomic.Pointer[map[string]string]
 
 	mu       sync.Mutex // guards children
 	children []protocol.ResultTuple
@@ -94,6 +97,23 @@ func (r *Request) Headers() map[string]any {
 		return nil
 	}
 	return r.task.CustomHeaders()
+}
+
+// SetCarrier keeps texts for what follows from the task once its handler has returned: its callbacks, the next step of its chain, its
+// chord's body are sent with a context in which RequestFrom finds this request. Middleware that wraps a task calls it, to
+// hand on what its own context holds. It is called once.
+func (r *Request) SetCarrier(texts map[string]string) {
+	if texts != nil {
+		r.carrier.Store(&texts)
+	}
+}
+
+// Carrier is what SetCarrier has kept, also in another process; nil for nothing. It must not be changed.
+func (r *Request) Carrier() map[string]string {
+	if c := r.carrier.Load(); c != nil {
+		return *c
+	}
+	return nil
 }
 
 // UpdateState stores a state of your own, or PROGRESS, with meta as its result, for clients to read. It is lost on tasks

@@ -39,7 +39,9 @@ func Run(ctx context.Context, app *umbel.App, args []string, std Std, own ...Com
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
-	if closed := app.Close(); err == nil && closed != nil {
+	closed := app.Close()
+	p.closeTraces(ctx)
+	if err == nil && closed != nil {
 		err = closed
 	}
 	return p.report(cmd, err)

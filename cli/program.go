@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -19,6 +20,8 @@ type program struct {
 	global global
 	paint  paint // of Out
 	ink    paint // of Err
+
+	endTraces func(context.Context) error // sends what is left; nil: nothing is traced
 
 	given *umbel.Config // settings as the sources gave them; nil until loaded
 }
@@ -49,7 +52,10 @@ func (p *program) command(own ...Command) *cobra.Command {
 			if worker.InChild() && cmd.Name() != "worker" {
 				return fmt.Errorf("this process was started to run tasks for a worker, and came to the command %s: run that worker with pool \"goroutine\"", cmd.Name())
 			}
-			return p.start()
+			if err := p.start(); err != nil {
+				return err
+			}
+			return p.trace(cmd)
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -11,4 +11,5 @@ import (
 	_ "github.com/umbel-go/umbel/broker/amqp"
 	_ "github.com/umbel-go/umbel/broker/memory"
 	_ "github.com/umbel-go/umbel/broker/sqlite"
+	_ "github.com/umbel-go/umbel/tracing/otlp"
 )

@@ -93,7 +93,7 @@ func (c *child) run(call *procpool.Call, payload []byte) *outcome {
 		}
 	}()
 	o := w.app.Execute(ctx, k.def, r, body)
-	return &outcome{Outcome: *o, children: r.Children()}
+	return &outcome{Outcome: *o, children: r.Children(), carrier: r.Carrier()}
 }
 
 // report has a state stored by the parent, so that none is stored after the task's end.

@@ -53,12 +53,20 @@ func decodeOrder(b []byte) (*order, error) {
 type outcome struct {
 	umbel.Outcome
 	children []protocol.ResultTuple
+	carrier  map[string]string
 }
 
 func (o *outcome) encode() ([]byte, error) {
 	t := protocol.Table{"state": string(o.State), "traceback": o.Traceback, "delay": int64(o.Delay), "requeue": o.Requeue,
 		"expected": o.Expected, "runtime": int64(o.Runtime), "children": childrenField(o.children),
 		"err": faultField(o.Err), "cause": faultField(o.Cause)}
+	if o.carrier != nil {
+		c := make(protocol.Table, len(o.carrier))
+		for name, text := range o.carrier {
+			c[name] = text
+		}
+		t["carrier"] = c
+	}
 	if o.State == umbel.Success {
 		raw, err := o.Encoded.AppendJSON(nil) // which holds every value that the serializers do
 		if err != nil {
@@ -78,6 +86,12 @@ func decodeOutcome(b []byte) (*outcome, error) {
 		Requeue: t.flag("requeue"), Expected: t.flag("expected"), Runtime: t.duration("runtime"), Err: t.fault("err"), Cause: t.fault("cause")}}
 	if o.children, err = t.tuples("children"); err != nil {
 		return nil, err
+	}
+	if c := t.table("carrier"); c != nil {
+		o.carrier = make(map[string]string, len(c))
+		for name := range c {
+			o.carrier[name] = c.text(name)
+		}
 	}
 	switch o.State {
 	case umbel.Success:

@@ -145,6 +145,7 @@ func (s *processSeat) run(ctx context.Context, r *run, body *protocol.Body) (*um
 				return failed(fmt.Errorf("read what a child process answered: %w", err))
 			}
 			r.request.SetChildren(out.children)
+			r.request.SetCarrier(out.carrier)
 			return &out.Outcome, nil
 		case r.terminated():
 			return &umbel.Outcome{State: umbel.Revoked, Err: umbel.ErrRevoked}, nil

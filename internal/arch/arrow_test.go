@@ -41,10 +41,12 @@ var floors = []floor{
 		"things that run never import each other, and open drivers by URL"},
 	{"monitor", []string{"monitor"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "monitor"},
 		"things that run never import each other, and open drivers by URL"},
-	{"standard", []string{"standard"}, []string{"broker/", "backend/", "monitor/"},
+	{"tracing", []string{"tracing"}, []string{".", "tracing"},
+		"it is middleware like a user's own: an app without it links no tracing"},
+	{"standard", []string{"standard"}, []string{"broker/", "backend/", "monitor/", "tracing/"},
 		"it is the one list of drivers, and has no code"},
 	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "event", "control", "broker", "backend", "protocol", "codec",
-		"internal", "standard", "cli"}, "commands reach drivers through standard only"},
+		"internal", "standard", "tracing", "cli"}, "commands reach drivers through standard only"},
 }
 
 // drivers are the packages beneath a contract that a floor reaches only when its list says so.

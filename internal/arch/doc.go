@@ -2,7 +2,7 @@
 //
 //	cmd/umbel   examples/*            wire things together, exit with a code
 //	      └─────┬─────┘
-//	           cli ────────────────► standard ─► every driver
+//	           cli ────────────────► standard ─► every driver, tracing/otlp
 //	   ┌────────┼────────┐
 //	 worker    beat   monitor         things that run; they never import each other
 //	   └────────┼────────┘

@@ -22,7 +22,7 @@ func TestBothWays(t *testing.T) {
 		tests func(*testing.T, *world)
 	}{
 		{"python sends", pythonSends}, {"go sends", goSends}, {"states", states}, {"failures", failures},
-		{"values", values}, {"times", times}, {"workflows", workflows}, {"retries", retries},
+		{"values", values}, {"times", times}, {"workflows", workflows}, {"retries", retries}, {"traces", traces},
 	} {
 		t.Run(way.name, func(t *testing.T) { way.tests(t, w) })
 	}

@@ -109,6 +109,12 @@ def request(self, *args, **kwargs):
     }
 
 
+@app.task(name="py.trace", bind=True)
+def trace(self):
+    # as opentelemetry-instrumentation-celery reads them: attributes of the request
+    return {name: getattr(self.request, name, None) for name in ("traceparent", "tracestate")}
+
+
 @app.task(name="py.sleep")
 def sleep(seconds):
     time.sleep(seconds)
