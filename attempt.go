@@ -15,7 +15,8 @@ type Attempt struct {
 	Error  string    `json:"error"`
 }
 
-// attemptsHeader carries the attempts from one to the next. Python workers pass it on as they do any header.
+// attemptsHeader carries the attempts from one to the next. Python workers pass it on as they do any header: Celery 5.2 not at
+// all.
 const attemptsHeader = "umbel_attempts"
 
 // A message keeps the first attempt, which tells how it began, and the last ones; errors are cut. So it does not grow with

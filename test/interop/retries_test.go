@@ -69,4 +69,68 @@ func retries(t *testing.T, w *world) {
 			t.Errorf("(-want +got):\n%s", d)
 		}
 	})
+	// One task, four attempts: here, in Python, here twice again. What ours left on the message is there at the end, in the request
+	// and in the result, and Python reads the result as any other. Celery 5.2 sends no custom headers on, newer ones do.
+	t.Run("from go to python and back", func(t *testing.T) {
+		var leave context.CancelFunc
+		first := w.newApp(t, nil)
+		umbel.Register(first, "shared.relay", func(context.Context, umbel.Args) (any, error) {
+			leave()
+			return nil, umbel.RetryIn(100*time.Millisecond, errors.New("try elsewhere"))
+		})
+		r, err := w.app.Send(deadline(t), "shared.relay", umbel.Args{"relay.back"}, umbel.Queue("relay.py"), umbel.Priority(3), umbel.Header("tenant", "acme"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(deadline(t))
+		leave = cancel
+		if err := worker.New(first, worker.Config{Queues: []string{"relay.py"}, Concurrency: 1, Nodename: "first@go"}).Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.startWorker(t, "relay.py", nil, "-P", "solo")
+		type seen struct {
+			retries  int
+			attempts []umbel.Attempt
+			passedOn bool
+			priority uint8
+			parent   string
+		}
+		got := make(chan seen, 1)
+		last := w.newApp(t, nil)
+		umbel.Register(last, "shared.relay", func(ctx context.Context, _ umbel.Args) (string, error) {
+			q := umbel.RequestFrom(ctx)
+			if q.Retries == 2 {
+				return "", umbel.RetryIn(0, errors.New("once more"))
+			}
+			got <- seen{q.Retries, q.Attempts(), q.Headers()["tenant"] == "acme", q.Priority, q.ParentID}
+			return "done", nil
+		})
+		startGo(t, last, worker.Config{Queues: []string{"relay.back"}, Nodename: "last@go"})
+		if text := value[string](t, w.client, "get(given[0])", r.ID()); text != "done" {
+			t.Errorf("Python reads %q", text)
+		}
+		s := <-got
+		if s.retries != 3 || s.priority != 3 || s.parent != r.ID() {
+			t.Errorf("the last attempt is %+v", s)
+		}
+		want := []string{"last@go: once more"}
+		if s.passedOn {
+			want = append([]string{"first@go: try elsewhere"}, want...)
+		}
+		var noted []string
+		for _, a := range s.attempts {
+			noted = append(noted, a.Worker+": "+a.Error)
+			if age := time.Since(a.At); age < 0 || age > time.Hour {
+				t.Errorf("an attempt ended %v ago", age)
+			}
+		}
+		if d := cmp.Diff(want, noted); d != "" {
+			t.Errorf("earlier attempts (-want +got):\n%s", d)
+		}
+		result := value[map[string]any](t, w.client, "__import__('json').loads(app.backend.get(app.backend.get_key_for_task(given[0])))", r.ID())
+		list, _ := result["attempts"].([]any)
+		if len(list) != len(want) || list[len(list)-1].(map[string]any)["worker"] != "last@go" || list[len(list)-1].(map[string]any)["error"] != "once more" {
+			t.Errorf("the result tells of the attempts %v", result["attempts"])
+		}
+	})
 }

@@ -146,6 +146,12 @@ def flaky(self, first, then=None):
     return ["python", self.request.retries, first]
 
 
+@app.task(name="shared.relay", bind=True, max_retries=5)
+def relay(self, then):
+    """An attempt between two of the other language's."""
+    raise self.retry(exc=OrderError("and back"), countdown=0.1, queue=then)
+
+
 @app.task(name="shared.survive", acks_late=True)
 def survive(text):
     if os.environ.get("INTEROP_HANG"):
