@@ -164,7 +164,7 @@ func (d *Definition) outcome(ctx context.Context, r *Request, value any, err err
 func (d *Definition) failure(r *Request, err error) *Outcome {
 	o := &Outcome{State: Failure, Err: err, Traceback: traceback(r.Name, err)}
 	for _, e := range d.options.expected {
-		o.Expected = o.Expected || errors.Is(err, e)
+		o.Expected = o.Expected || matches(err, e)
 	}
 	return o
 }

@@ -274,7 +274,7 @@ func RateLimit(rate string) TaskOption {
 	})
 }
 
-// Expected lists errors that are no fault of the task's: they fail it all the same, but are logged as information,
+// Expected lists errors (or their types, by OfType) that are no fault of the task's: they fail it all the same, but are logged as information,
 // without a stack. Celery: throws.
 func Expected(errs ...error) TaskOption {
 	return taskOption(func(t *taskOptions) { t.expected = append(t.expected, errs...) })

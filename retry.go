@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"time"
 )
 
@@ -16,7 +17,9 @@ type Retry struct {
 	// Max is how many times a task is retried. 0 is Celery's default of 3; NoLimit is no limit; NoRetries is none.
 	Max int
 
-	// Delay is the wait before each retry when Backoff is 0. Defaults to 3 minutes. Celery: default_retry_delay.
+	// Delay is the wait before each retry. With Backoff it is the least one: no retry comes sooner. (Celery forgets countdown
+	// in retry_kwargs when there is a retry_backoff.) Defaults to 3 minutes, with Backoff to 0. Celery: default_retry_delay,
+	// countdown.
 	Delay time.Duration
 
 	// Backoff is the first delay, doubled for each further retry. 0: Delay is used.
@@ -28,7 +31,8 @@ type Retry struct {
 	// Jitter draws each delay between 0 and what Backoff gives, so that many failures do not come back at once.
 	Jitter bool
 
-	// On lists what to retry: an error matches by errors.Is. Empty: every error. OnFunc, when set, decides as well.
+	// On lists what to retry: an error matches by errors.Is, or by its type: OfType. Empty: every error. OnFunc, when set,
+	// decides as well.
 	On     []error
 	OnFunc func(error) bool
 
@@ -67,7 +71,7 @@ func (r Retry) Covers(err error) bool {
 		return false // the same arguments will not fit the next time either
 	}
 	for _, never := range r.Never {
-		if errors.Is(err, never) {
+		if matches(err, never) {
 			return false
 		}
 	}
@@ -75,11 +79,32 @@ func (r Retry) Covers(err error) bool {
 		return true
 	}
 	for _, on := range r.On {
-		if errors.Is(err, on) {
+		if matches(err, on) {
 			return true
 		}
 	}
 	return r.OnFunc != nil && r.OnFunc(err)
+}
+
+// OfType is an entry of Retry.On, Retry.Never or Expected that stands for every error of a type, as errors.As finds it:
+// umbel.OfType[*net.OpError](). Celery: a class of exceptions in autoretry_for.
+func OfType[T error]() error { return anyOf[T]{} }
+
+type anyOf[T error] struct{}
+
+func (anyOf[T]) Error() string { return "any error of type " + reflect.TypeFor[T]().String() }
+
+func (anyOf[T]) matches(err error) bool {
+	var t T
+	return errors.As(err, &t)
+}
+
+// matches reports whether err is what is listed: itself, or one of its type.
+func matches(err, listed error) bool {
+	if of, is := listed.(interface{ matches(error) bool }); is {
+		return of.matches(err)
+	}
+	return errors.Is(err, listed)
 }
 
 // Left reports whether one more retry is allowed after the given number of them.
@@ -119,5 +144,5 @@ func (r *Retry) DelayFor(retries int) time.Duration {
 	if r.Jitter {
 		d = rand.N(d + 1)
 	}
-	return d
+	return max(d, r.Delay)
 }

@@ -1,8 +1,10 @@
 package umbel
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 )
@@ -23,9 +25,38 @@ func TestRetryDelays(t *testing.T) {
 			t.Fatalf("jitter gave %v, want 0 to 16s", d)
 		}
 	}
+	least := &Retry{Delay: time.Minute, Backoff: time.Second, Jitter: true}
+	for n := range 20 {
+		if d := least.DelayFor(n); d < time.Minute || d > 10*time.Minute {
+			t.Errorf("retry %d waits %v, want a minute or more: the delay that was given is honoured", n, d)
+		}
+	}
 	var none *Retry
 	if got := none.DelayFor(0); got != 3*time.Minute {
 		t.Errorf("without a policy: %v, want Celery's 180 s", got)
+	}
+}
+
+// Without jitter a delay is what Celery's get_exponential_backoff_interval gives: captured from Celery 5.2.6.
+func TestRetryDelaysAreCelerys(t *testing.T) {
+	text, err := os.ReadFile("testdata/backoff.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []struct {
+		Factor, Maximum int
+		Seconds         []int
+	}
+	if err := json.Unmarshal(text, &rows); err != nil || len(rows) == 0 {
+		t.Fatal(err, len(rows))
+	}
+	for _, row := range rows {
+		r := &Retry{Backoff: time.Duration(row.Factor) * time.Second, BackoffMax: time.Duration(row.Maximum) * time.Second}
+		for n, want := range row.Seconds {
+			if got := r.DelayFor(n); got != time.Duration(want)*time.Second {
+				t.Errorf("factor %d, at most %d, retry %d: %v, Celery waits %d s", row.Factor, row.Maximum, n, got, want)
+			}
+		}
 	}
 }
 
@@ -42,6 +73,9 @@ func TestRetryCovers(t *testing.T) {
 		"not listed":           {Retry{On: []error{errA}}, errB, false},
 		"never over on":        {Retry{On: []error{errA}, Never: []error{errA}}, errA, false},
 		"by predicate":         {Retry{OnFunc: func(err error) bool { return err == errB }}, errB, true},
+		"by type, wrapped":     {Retry{On: []error{OfType[*ArgumentError](), OfType[*TaskError]()}}, fmt.Errorf("x: %w", &TaskError{}), true},
+		"of another type":      {Retry{On: []error{OfType[*TaskError]()}}, errA, false},
+		"never by type":        {Retry{Never: []error{OfType[*TaskError]()}}, &TaskError{}, false},
 		"permanent":            {Retry{}, fmt.Errorf("x: %w", Permanent(errA)), false},
 		"arguments do not fit": {Retry{}, &ArgumentError{Task: "t"}, false},
 	} {
