@@ -203,11 +203,6 @@ func (a *App) failChord(ctx context.Context, body *Signature, f Fault) error {
 	if err := a.markFailed(ctx, body, f); err != nil {
 		return err
 	}
-	for i := len(body.chain) - 1; i >= 0; i-- {
-		if err := a.markFailed(ctx, body.chain[i], f); err != nil {
-			return err
-		}
-	}
 	if body.kind == aGroup {
 		for _, m := range body.tasks {
 			if err := a.chordErrbacks(ctx, m, m.linkError, f); err != nil {

@@ -162,9 +162,21 @@ func (a *App) FailRest(ctx context.Context, r *Request, e *protocol.Embed, f Fau
 	return nil
 }
 
-// markFailed gives a signature that never runs the document of what kept it from running, and counts it as a failed part
-// where it is a part of a chord.
+// markFailed gives a signature that never runs, and what would have followed it in a chain, the document of what kept it from
+// running, and counts each as a failed part where it is a part of a chord.
 func (a *App) markFailed(ctx context.Context, s *Signature, f Fault) error {
+	if err := a.markOne(ctx, s, f); err != nil {
+		return err
+	}
+	for i := len(s.chain) - 1; i >= 0; i-- {
+		if err := a.markFailed(ctx, s.chain[i], f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) markOne(ctx context.Context, s *Signature, f Fault) error {
 	switch s.kind {
 	case aChain, aGroup:
 		for _, t := range s.tasks {
