@@ -24,6 +24,8 @@ type starter struct {
 	root    string // of bodies of chords that a worker begins
 	parent  string
 
+	errbackParts bool // task_allow_error_cb_on_chord_header
+
 	calls []call
 	sizes []chordSize
 }
@@ -194,6 +196,9 @@ func (b *starter) header(s *Signature) *Signature {
 			h.options = h.options.with(o.Name, o.Value)
 		}
 	}
+	if b.errbackParts {
+		h.linkError = append(slices.Clip(h.linkError), s.linkError...)
+	}
 	return h
 }
 
@@ -226,6 +231,9 @@ func (b *starter) start(s *Signature, in []codec.Value, p place) (protocol.Resul
 	case aChord:
 		return b.startChord(s, in, p)
 	}
+	if s.task == "celery.chunks" {
+		return b.startChunks(s, in, p)
+	}
 	c := b.frozenTask(s, p)
 	body := &protocol.Body{Args: joinArgs(c, in), Kwargs: c.kwargs}
 	var err error
@@ -243,6 +251,16 @@ func (b *starter) start(s *Signature, in []codec.Value, p place) (protocol.Resul
 	}
 	b.calls = append(b.calls, call{name: c.task, in: body, options: []SendOption{c.options}, quiet: true})
 	return protocol.ResultTuple{ID: c.options.text("task_id")}, nil
+}
+
+// startChunks begins what Python writes as one call and starts as a group.
+func (b *starter) startChunks(s *Signature, in []codec.Value, p place) (protocol.ResultTuple, error) {
+	g, err := chunked(&protocol.Body{Args: s.args, Kwargs: s.kwargs})
+	if err != nil {
+		return protocol.ResultTuple{}, err
+	}
+	g.app, g.options, g.link, g.linkError, g.chain = s.app, s.options.without("reply_to"), s.link, s.linkError, s.chain
+	return b.startGroup(g, in, p)
 }
 
 func none(list []*Signature) []*Signature {
@@ -405,7 +423,11 @@ func (a *App) chords(ctx context.Context) (backend.Chords, error) {
 }
 
 func (a *App) newStarter(ctx context.Context) (*starter, error) {
-	b := &starter{newID: uuid.NewString}
+	p, err := a.ready()
+	if err != nil {
+		return nil, err
+	}
+	b := &starter{newID: uuid.NewString, errbackParts: p.config.TaskAllowErrorCBOnChordHeader}
 	if r := RequestFrom(ctx); r != nil && r.task != nil && r.task.Properties.ReplyTo != "" {
 		b.replyTo = r.task.Properties.ReplyTo
 		return b, nil

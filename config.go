@@ -224,6 +224,15 @@ type Config struct {
 	// Celery: task_queues.
 	TaskQueues []QueueConfig `setting:"task_queues"`
 
+	// TaskInheritParentPriority gives what a running task sends, and what follows from it in its workflow, the priority of its
+	// own message, unless task, route, signature or call say another one. Defaults to false.
+	// Celery: task_inherit_parent_priority.
+	TaskInheritParentPriority bool `setting:"task_inherit_parent_priority"`
+
+	// TaskAllowErrorCBOnChordHeader gives the errbacks of a chord to each part of its header, too: they are called for each
+	// part that fails, and for the body. Defaults to false: for the body only. Celery: task_allow_error_cb_on_chord_header.
+	TaskAllowErrorCBOnChordHeader bool `setting:"task_allow_error_cb_on_chord_header"`
+
 	// TaskQueueMaxPriority is the x-max-priority of every queue that has none of its own. Defaults to 0: none.
 	// Celery: task_queue_max_priority.
 	TaskQueueMaxPriority int `setting:"task_queue_max_priority"`

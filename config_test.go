@@ -163,6 +163,8 @@ var samples = map[string]struct {
 	"worker_proc_silence_timeout":             {"30", 30 * time.Second},
 	"worker_terminate_grace":                  {"0.5", 500 * time.Millisecond},
 	"task_reject_on_worker_lost":              {"true", true},
+	"task_inherit_parent_priority":            {"true", true},
+	"task_allow_error_cb_on_chord_header":     {"true", true},
 	"worker_loglevel":                         {"DEBUG", "debug"},
 	"worker_log_json":                         {"true", true},
 	"worker_log_color":                        {"false", new(false)},

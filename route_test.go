@@ -48,7 +48,7 @@ func TestRouting(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := planOf(t, tt.config)
-			o, err := p.layers(call{name: tt.task, options: tt.options})
+			o, err := p.layers(t.Context(), call{name: tt.task, options: tt.options})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestRouting(t *testing.T) {
 func TestMissingQueue(t *testing.T) {
 	no := false
 	p := planOf(t, Config{TaskCreateMissingQueues: &no})
-	o, _ := p.layers(call{name: "t", options: []SendOption{Queue("nowhere")}})
+	o, _ := p.layers(t.Context(), call{name: "t", options: []SendOption{Queue("nowhere")}})
 	_, err := p.router.resolve(o)
 	var missing *QueueNotFoundError
 	if !errors.As(err, &missing) || missing.Queue != "nowhere" {

@@ -253,12 +253,17 @@ func (a *App) sent(ctx context.Context, p *Publication, quiet bool) *AsyncResult
 }
 
 // layers resolves settings, route, task and send options into one.
-func (l *plan) layers(c call) (*sendOptions, error) {
+func (l *plan) layers(ctx context.Context, c call) (*sendOptions, error) {
 	o := &sendOptions{now: time.Now()}
 	cfg := l.config
 	if cfg.TaskDefaultPriority != nil {
 		p := uint8(*cfg.TaskDefaultPriority)
 		o.priority = &p
+	}
+	if cfg.TaskInheritParentPriority {
+		if r := RequestFrom(ctx); r != nil && r.task != nil && r.task.Properties.HasPriority {
+			o.priority = &r.task.Properties.Priority
+		}
 	}
 	o.serializer, o.compression, o.deliveryMode = cfg.TaskSerializer, cfg.TaskCompression, 0
 	if cfg.TaskIgnoreResult {
@@ -323,7 +328,7 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 	if c.name == "" {
 		return nil, nil, errors.New("the task has no name")
 	}
-	o, err := l.layers(c)
+	o, err := l.layers(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
