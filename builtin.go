@@ -24,9 +24,11 @@ func (a *App) BuiltinTasks() []*Definition {
 
 func (a *App) builtin() map[string]*Definition {
 	own := make(map[string]*Definition)
-	add := func(name string, run func(ctx context.Context, body *protocol.Body) (any, error)) {
+	add := func(name string, run func(ctx context.Context, body *protocol.Body) (any, error)) *Definition {
 		own[name] = &Definition{name: name, input: shapeOf(argsType), output: reflect.TypeFor[any](), run: run}
+		return own[name]
 	}
+	a.addWorkflowTasks(add)
 	add("celery.accumulate", accumulated)
 	add("celery.backend_cleanup", func(ctx context.Context, _ *protocol.Body) (any, error) {
 		b, err := a.Backend(ctx)
@@ -67,23 +69,14 @@ func accumulated(_ context.Context, body *protocol.Body) (any, error) {
 
 // runMap calls the named task for each item, here: not as messages.
 func (a *App) runMap(ctx context.Context, body *protocol.Body, args func(codec.Value) ([]codec.Value, error)) (any, error) {
-	var s *Signature
-	var items []codec.Value
-	var err error
-	named := []codec.NamedValue(body.Kwargs)
-	for i, v := range body.Args { // (task, it) by position
-		named = append(named, codec.NamedValue{Name: []string{"task", "it", ""}[min(i, 2)], Value: v})
+	named := argumentsOf(body, "task", "it")
+	s, err := readSignature(named["task"])
+	if err != nil {
+		return nil, fmt.Errorf("task: %w", err)
 	}
-	for _, f := range named {
-		switch f.Name {
-		case "task":
-			s, err = readSignature(f.Value)
-		case "it":
-			items, err = elementsOf(f.Value)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
-		}
+	items, err := elementsOf(named["it"])
+	if err != nil {
+		return nil, fmt.Errorf("it: %w", err)
 	}
 	if s == nil {
 		return nil, errors.New("the task to call is missing")
