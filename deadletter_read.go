@@ -98,6 +98,9 @@ func revived(dead *broker.Message) (*broker.Message, error) {
 	m := &broker.Message{Envelope: dead.Envelope}
 	m.Headers = BareHeaders(dead.Headers)
 	m.Properties.Expiration, m.Properties.UserID = "", ""
+	if !m.Properties.Timestamp.IsZero() { // it waits from now on
+		m.Properties.Timestamp = time.Now()
+	}
 	if _, two := m.Headers["task"]; two {
 		m.Headers["retries"], m.Headers["eta"], m.Headers["expires"] = int64(0), nil, nil
 		return m, nil

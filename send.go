@@ -360,6 +360,9 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 	if err != nil {
 		return nil, nil, err
 	}
+	if t.ETA.IsZero() { // what waits for its time is not late
+		env.Properties.Timestamp = o.now
+	}
 	p := &Publication{Name: t.Name, ID: t.ID, Exchange: rt.exchange, RoutingKey: rt.routingKey, Headers: env.Headers,
 		ETA: t.ETA, Body: env.Body, task: t, ignored: t.IgnoreResult != nil && *t.IgnoreResult}
 	if rt.queue != nil {

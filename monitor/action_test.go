@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 func (r *rig) employ(name string) {
 	r.t.Helper()
 	app := umbel.New("shop")
-	if err := app.Configure(umbel.Config{BrokerURL: []string{r.brokerURL}, ResultBackend: "memory://"}); err != nil {
+	if err := app.Configure(umbel.Config{BrokerURL: []string{r.brokerURL}, ResultBackend: r.results}); err != nil {
 		r.t.Fatal(err)
 	}
 	umbel.Register(app, "shop.hold", func(ctx context.Context, _ struct{}) (int, error) {
@@ -25,6 +26,7 @@ func (r *rig) employ(name string) {
 		return 0, context.Cause(ctx)
 	})
 	umbel.Register(app, "shop.add", func(_ context.Context, in struct{ A, B int }) (int, error) { return in.A + in.B, nil })
+	umbel.Register(app, "shop.fail", func(context.Context, struct{}) (int, error) { return 0, errors.New("no pears") })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- worker.New(app, worker.Config{Nodename: name}).Run(ctx) }()

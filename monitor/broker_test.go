@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/internal/testenv"
 	"github.com/umbel-go/umbel/monitor"
@@ -50,7 +52,7 @@ func TestTheBrokerIsToldOfByItsManagementAPI(t *testing.T) {
 	var b shownBroker
 	r.await("nodes and connections are told of", func() bool {
 		r.get("/api/v1/broker", &b)
-		return b.Cluster != nil && len(b.Connections) > 0
+		return b.Cluster != nil && len(b.Connections) > 0 && b.Cluster.Connections > 0
 	})
 	if !b.Managed || b.Error != "" || b.Cluster.Version == "" || len(b.Cluster.Nodes) == 0 || b.Cluster.Connections == 0 {
 		t.Errorf("%+v %+v", b, b.Cluster)
@@ -109,6 +111,53 @@ func (r *rig) alerts() (text string) {
 		text += a.Level + " " + a.Kind + " " + a.Subject + ": " + a.Text + "\n"
 	}
 	return text
+}
+
+// A message says when it was sent, so that the age of the oldest is known, and told of when it rises.
+func TestAQueueWhoseOldestMessageGrowsOlderIsToldOf(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.RabbitMQ(t)
+	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:guest@" + rabbit.HTTPAddr() + "/api/", Vhost: rabbit.Vhost()})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if _, err := r.app.Send(ctx, "shop.pay", umbel.Args{}); err != nil {
+		t.Fatal(err)
+	}
+	late := &broker.Message{RoutingKey: "late"}
+	late.Properties.Timestamp = time.Now().Add(-10 * time.Minute)
+	if err := r.broker.Declare(ctx, broker.Topology{Queues: []broker.Queue{{Name: "late", Durable: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	taker, err := r.broker.Consume(ctx, broker.Subscription{Queue: "late", Prefetch: 1, Deliver: func(*broker.Delivery) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taker.Close(ctx)
+	for range 2 {
+		if err := r.broker.Publish(ctx, late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.await("the age of the oldest is told", func() bool {
+		var list struct {
+			Queues []struct {
+				Name   string
+				Oldest *float64
+			}
+		}
+		r.get("/api/v1/queues", &list)
+		known := map[string]float64{}
+		for _, q := range list.Queues {
+			if q.Oldest != nil {
+				known[q.Name] = float64(time.Now().Unix()) - *q.Oldest
+			}
+		}
+		age, ok := known["celery"]
+		return ok && age < 120 && known["late"] >= 600
+	})
+	r.await("it is told that it rises", func() bool {
+		return strings.Contains(r.alerts(), "warning queue-late late: The oldest message in queue late has waited for 10 minutes")
+	})
 }
 
 func TestAManagementAPIThatRefusesIsToldOf(t *testing.T) {

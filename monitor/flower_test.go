@@ -3,17 +3,20 @@ package monitor_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/monitor"
 	"github.com/umbel-go/umbel/monitor/access"
@@ -206,5 +209,51 @@ func TestFlowersClientsCommandWorkers(t *testing.T) {
 	})
 	if a := r.send("POST", "/api/worker/shutdown/w1@host", map[string]any{}, as("bob", "bob's password")); a.StatusCode != 403 {
 		t.Errorf("a viewer stops a worker: %s", a.Status)
+	}
+}
+
+// apply waits for the result, in the shape that was captured; abort leaves Celery's word in the result store.
+func TestFlowersClientsApplyAndAbort(t *testing.T) {
+	t.Parallel()
+	r := startApp(t, umbel.Config{BrokerURL: []string{fmt.Sprintf("memory://monitor-test-%d", spaces.Add(1))}, ResultBackend: "sqlite://" + filepath.Join(t.TempDir(), "results.db")},
+		monitor.Config{Access: access.Config{Users: users}})
+	r.employ("w1@host")
+	ann := as("ann", "ann's password")
+	var got, flower map[string]any
+	a := r.send("POST", "/api/task/apply/shop.add", map[string]any{"kwargs": map[string]any{"A": 1, "B": 2}}, ann)
+	if a.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", a.Status, a.body)
+	}
+	a.into(t, &got)
+	if err := json.Unmarshal(captures(t)["POST /api/task/apply/tasks.add"].Response, &flower); err != nil {
+		t.Fatal(err)
+	}
+	if flower["task-id"] = got["task-id"]; got["task-id"] == "" || !cmp.Equal(flower, got) {
+		t.Errorf("%v, Flower answered %v", got, flower)
+	}
+	a = r.send("POST", "/api/task/apply/shop.fail", map[string]any{}, ann)
+	if a.into(t, &got); got["state"] != "FAILURE" || !strings.Contains(fmt.Sprint(got["result"]), "no pears") {
+		t.Errorf("%s", a.body)
+	}
+	const id = "388103ee-c8d0-4a28-80a7-647ea45e002a"
+	a = r.send("POST", "/api/task/abort/"+id, nil, ann)
+	want := captures(t)["POST /api/task/abort/"+id]
+	if a.into(t, &got); a.StatusCode != want.Status || json.Unmarshal(want.Response, &flower) != nil || got["message"] != flower["message"] {
+		t.Errorf("%s %s, Flower answered %s", a.Status, a.body, want.Response)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if doc, err := r.app.Result(id).Document(ctx); err != nil || doc.Status != "ABORTED" {
+		t.Errorf("%+v %v", doc, err)
+	}
+	for body, want := range map[string]int{`{"args": "notalist"}`: 400, `{"eta": "soon"}`: 400, `{"expires": true}`: 400, `{"queue": "celery", "countdown": 0, "priority": 3, "expires": 60}`: 200} {
+		if a := r.send("POST", "/api/task/async-apply/shop.fail", body, ann); a.StatusCode != want {
+			t.Errorf("%s: %s %s", body, a.Status, a.body)
+		}
+	}
+	for _, path := range []string{"/api/task/apply/shop.add", "/api/task/abort/x"} {
+		if a := r.send("POST", path, map[string]any{}, as("bob", "bob's password")); a.StatusCode != http.StatusForbidden {
+			t.Errorf("%s by a viewer: %s", path, a.Status)
+		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/protocol"
 
+	_ "github.com/umbel-go/umbel/backend/database"
 	_ "github.com/umbel-go/umbel/backend/memory"
 	_ "github.com/umbel-go/umbel/broker/amqp"
 	_ "github.com/umbel-go/umbel/broker/memory"
@@ -41,6 +42,7 @@ type rig struct {
 	app       *umbel.App
 	broker    broker.Broker
 	brokerURL string
+	results   string // URL of the result store
 	url       string // of the monitor, with its prefix
 	client    *http.Client
 	tell      *event.Dispatcher
@@ -82,7 +84,7 @@ func startApp(t *testing.T, settings umbel.Config, c monitor.Config) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
-	r := &rig{t: t, app: app, brokerURL: settings.BrokerURL[0], client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	r := &rig{t: t, app: app, brokerURL: settings.BrokerURL[0], results: settings.ResultBackend, client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(func() {
 		r.client.CloseIdleConnections()
 		cancel()

@@ -276,6 +276,7 @@ func (w *Worker) republish(r *run, body *protocol.Body, change func(*protocol.Ta
 	t := *r.task
 	t.Headers = umbel.BareHeaders(t.Headers)
 	change(&t)
+	t.Properties.Timestamp = time.Time{} // it says how long a message has waited, and this one begins anew
 	env, err := protocol.EncodeTask(&t, body, protocol.EncodeOptions{Serializer: w.settings.TaskSerializer, Now: time.Now()})
 	if err != nil {
 		return err

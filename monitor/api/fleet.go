@@ -68,6 +68,7 @@ type queue struct {
 	Consumers  int      `json:"consumers"`
 	DeadLetter bool     `json:"dead_letter"`
 	Paused     bool     `json:"paused"`
+	Oldest     *float64 `json:"oldest"` // when the first message that waits was sent; null: not told
 	Error      string   `json:"error"`
 	Seen       *float64 `json:"seen"`
 	Managed    *managed `json:"managed"` // null without a management API
@@ -86,7 +87,7 @@ type managed struct {
 func (a *API) queueList() []queue {
 	out := []queue{}
 	for _, q := range a.Fleet.Queues() {
-		one := queue{Name: q.Name, Exists: q.Exists, Ready: q.Ready, Consumers: q.Consumers, DeadLetter: q.DeadLetter, Paused: q.Paused, Error: q.Error, Seen: unix(q.Seen)}
+		one := queue{Name: q.Name, Exists: q.Exists, Ready: q.Ready, Consumers: q.Consumers, DeadLetter: q.DeadLetter, Paused: q.Paused, Oldest: unix(q.Oldest), Error: q.Error, Seen: unix(q.Seen)}
 		if q.Unsettled >= 0 {
 			one.Unsettled = &q.Unsettled
 		}

@@ -14,7 +14,7 @@ import (
 // metrics are what series can be asked for.
 var metrics = []string{history.MetricSent, history.MetricReceived, history.MetricStarted, history.MetricSucceeded, history.MetricFailed,
 	history.MetricRetried, history.MetricRevoked, history.MetricRejected, history.MetricRuntime, history.MetricWait, history.MetricReady,
-	history.MetricUnsettled, history.MetricConsumers, history.MetricWorkers}
+	history.MetricUnsettled, history.MetricConsumers, history.MetricOldest, history.MetricWorkers}
 
 // A line is one metric with one label over time. At has the begin of each stretch of time in which something was counted; the
 // other lists go with it.
@@ -81,7 +81,7 @@ func labelOf(metric string, v url.Values) *string {
 		return &l
 	}
 	switch metric {
-	case history.MetricReady, history.MetricUnsettled, history.MetricConsumers:
+	case history.MetricReady, history.MetricUnsettled, history.MetricConsumers, history.MetricOldest:
 		return nil
 	}
 	none := ""

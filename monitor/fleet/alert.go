@@ -37,6 +37,11 @@ const (
 	// usedFor is how long a queue counts as used after a task was sent there.
 	usedFor = 5 * time.Minute
 
+	// risesLooks are how many looks in a row the oldest message has to be older than at the one before, and lateFrom how old at
+	// the last.
+	risesLooks = 6
+	lateFrom   = time.Minute
+
 	lagFrom = 5 * time.Second
 )
 
@@ -102,6 +107,8 @@ func (f *Fleet) judgeQueues(now time.Time, add adder) {
 			add(warning, "queue-paused", q.Name, "Queue %s is paused, and %s in it.", q.Name, waits(q.Ready))
 		case q.Ready > 0 && q.Consumers == 0:
 			add(problem, "queue-without-consumer", q.Name, "%s in queue %s, and no worker consumes it.", waits(q.Ready), q.Name)
+		case rises(q.ages):
+			add(warning, "queue-late", q.Name, "The oldest message in queue %s has waited for %s, and longer at each look: its workers do not keep up.", q.Name, ago(q.ages[len(q.ages)-1]))
 		case grows(q.before):
 			add(warning, "queue-grows", q.Name, "Queue %s grows: %s now, %s a few minutes ago.", q.Name, many(q.Ready, "message"), number(q.before[0]))
 		}
@@ -146,6 +153,20 @@ func grows(before []int) bool {
 	}
 	first, last := before[0], before[len(before)-1]
 	return last-first >= growthFrom && last*2 >= first*3 && last >= slices.Max(before)
+}
+
+// rises reports whether the oldest message has become older and older over the latest looks, and old enough to tell of.
+func rises(ages []time.Duration) bool {
+	if len(ages) < risesLooks || ages[len(ages)-1] < lateFrom {
+		return false
+	}
+	ages = ages[len(ages)-risesLooks:]
+	for i := 1; i < len(ages); i++ {
+		if ages[i] <= ages[i-1] {
+			return false
+		}
+	}
+	return true
 }
 
 // number writes 12,345.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Cluster is what the management API tells of the broker.
@@ -194,5 +195,9 @@ func (f *Fleet) managed(mq *managedQueue) {
 		f.queues[mq.Name] = q
 	}
 	q.Told, q.Type, q.Policy, q.Bytes, q.Unsettled, q.Arguments = true, mq.Type, mq.Policy, mq.Bytes, mq.Unacked, mq.Arguments
+	q.Oldest = time.Time{}
+	if mq.Head > 0 && mq.Ready > 0 {
+		q.Oldest = time.Unix(mq.Head, 0)
+	}
 	q.Publish, q.Deliver, q.Ack = mq.Stats.Publish.Rate, mq.Stats.Deliver.Rate, mq.Stats.Ack.Rate
 }

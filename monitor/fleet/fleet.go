@@ -90,10 +90,12 @@ type Queue struct {
 	Publish   float64 // messages a second
 	Deliver   float64
 	Ack       float64
-	Told      bool // the management API told
+	Told      bool      // the management API told
+	Oldest    time.Time // when the message that waits in front was sent; zero: not told
 	Arguments map[string]any
 
-	before []int // Ready of the latest looks
+	before []int           // Ready of the latest looks
+	ages   []time.Duration // of the oldest message, at the latest looks that told
 }
 
 // New makes a fleet with the workers that the history remembers.
@@ -266,8 +268,13 @@ func (f *Fleet) stat(ctx context.Context, name string, now time.Time) {
 		if len(q.before) > growthSamples+1 {
 			q.before = q.before[1:]
 		}
+		q.age(now)
 	}
 	ready, unsettled, consumers, ok := q.Ready, q.Unsettled, q.Consumers, err == nil
+	oldest := time.Duration(-1)
+	if len(q.ages) > 0 {
+		oldest = q.ages[len(q.ages)-1]
+	}
 	f.mu.Unlock()
 	if !ok {
 		return
@@ -275,8 +282,23 @@ func (f *Fleet) stat(ctx context.Context, name string, now time.Time) {
 	r := f.config.Recorder
 	r.Gauge(history.MetricReady, name, now, float64(ready))
 	r.Gauge(history.MetricConsumers, name, now, float64(consumers))
+	if oldest >= 0 {
+		r.Gauge(history.MetricOldest, name, now, oldest.Seconds())
+	}
 	if unsettled >= 0 {
 		r.Gauge(history.MetricUnsettled, name, now, float64(unsettled))
+	}
+}
+
+// age notes how old the oldest message is. f.mu is held.
+func (q *Queue) age(now time.Time) {
+	if q.Ready == 0 || q.Oldest.IsZero() {
+		q.ages = nil
+		return
+	}
+	q.ages = append(q.ages, max(now.Sub(q.Oldest), 0))
+	if len(q.ages) > growthSamples+1 {
+		q.ages = q.ages[1:]
 	}
 }
 
@@ -287,7 +309,7 @@ func (f *Fleet) Queues() []Queue {
 	out := make([]Queue, 0, len(f.queues))
 	for _, q := range f.queues {
 		c := *q
-		c.before, c.Paused = nil, f.paused[q.Name]
+		c.before, c.ages, c.Paused = nil, nil, f.paused[q.Name]
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })

@@ -78,9 +78,11 @@ type managedQueue struct {
 	Type      string         `json:"type"`
 	Policy    string         `json:"policy"`
 	Bytes     int64          `json:"message_bytes"`
+	Ready     int            `json:"messages_ready"`
 	Unacked   int            `json:"messages_unacknowledged"`
 	Arguments map[string]any `json:"arguments"`
 	Exclusive bool           `json:"exclusive"`
+	Head      int64          `json:"head_message_timestamp"` // Unix seconds; 0: not told
 	Stats     struct {
 		Publish rate `json:"publish_details"`
 		Deliver rate `json:"deliver_get_details"`

@@ -1,16 +1,10 @@
 package flower
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
-	"time"
 
-	"github.com/umbel-go/umbel"
-	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/monitor/api"
 	"github.com/umbel-go/umbel/monitor/history"
 )
@@ -130,51 +124,4 @@ func (f *Flower) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, map[string]string{"message": fmt.Sprintf("Revoked '%s'", id)})
-}
-
-// send sends a task by name. (Flower's async-apply knows its app's tasks only and answers 404 for others; this monitor knows
-// none, and sends.)
-func (f *Flower) send(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Args      []json.RawMessage          `json:"args"`
-		Kwargs    map[string]json.RawMessage `json:"kwargs"`
-		Queue     string                     `json:"queue"`
-		Countdown *float64                   `json:"countdown"`
-		TaskID    string                     `json:"task_id"`
-	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		fail(w, http.StatusBadRequest, "")
-		return
-	}
-	var input umbel.Args
-	for _, v := range in.Args {
-		input = append(input, codec.JSON(v))
-	}
-	if len(in.Kwargs) > 0 {
-		named := make(umbel.Kwargs, len(in.Kwargs))
-		for k, v := range in.Kwargs {
-			named[k] = codec.JSON(v)
-		}
-		input = append(input, named)
-	}
-	var options []umbel.SendOption
-	if in.Queue != "" {
-		options = append(options, umbel.Queue(in.Queue))
-	}
-	if in.Countdown != nil {
-		options = append(options, umbel.Countdown(time.Duration(*in.Countdown*float64(time.Second))))
-	}
-	if in.TaskID != "" {
-		options = append(options, umbel.TaskID(in.TaskID))
-	}
-	name := r.PathValue("name")
-	sent, err := f.App.Send(r.Context(), name, input, options...)
-	f.Note(r, history.Act{Action: "send", Target: name, Detail: fmt.Sprintf("%d arguments, %v", len(in.Args), slices.Sorted(maps.Keys(in.Kwargs)))}, err)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, "")
-		return
-	}
-	reply(w, map[string]string{"task-id": sent.ID(), "state": "PENDING"})
 }

@@ -37,6 +37,8 @@ func New(a *api.API) *Flower {
 		"GET /api/queues/length":                          {access.Read, f.queues},
 		"POST /api/task/async-apply/{name}":               {access.Tasks, f.send},
 		"POST /api/task/send-task/{name}":                 {access.Tasks, f.send},
+		"POST /api/task/apply/{name}":                     {access.Tasks, f.apply},
+		"POST /api/task/abort/{id}":                       {access.Tasks, f.abort},
 		"POST /api/task/revoke/{id}":                      {access.Tasks, f.revoke},
 		"POST /api/task/rate-limit/{name}":                {access.Workers, f.rateLimit},
 		"POST /api/task/timeout/{name}":                   {access.Workers, f.timeout},

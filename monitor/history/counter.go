@@ -36,6 +36,7 @@ const (
 	MetricReady     = "ready" // messages that wait in a queue
 	MetricUnsettled = "unsettled"
 	MetricConsumers = "consumers"
+	MetricOldest    = "oldest"  // seconds that the first message in a queue has waited
 	MetricWorkers   = "workers" // that are alive
 )
 

@@ -2,7 +2,7 @@ import { h, show } from './dom.js';
 import { ask, listen, prefix } from './client.js';
 import { ask as confirm } from './action.js';
 import { spark } from './chart.js';
-import { bytes, count, rate } from './format.js';
+import { bytes, count, full, rate, span } from './format.js';
 
 export async function queues(page) {
   let depth = new Map(), busy = false;
@@ -29,7 +29,7 @@ export async function queues(page) {
   function draw({ queues: list, managed: told, broker_error: why }) {
     const managed = list.some(q => q.managed);
     const heads = [['Queue'], ['Waiting', 'num'], ['Last hour'], ['In hand', 'num'], ['Consumers', 'num'],
-      ...(managed ? [['In /s', 'num'], ['Out /s', 'num'], ['Size', 'num'], ['Type']] : [])];
+      ...(managed ? [['Oldest', 'num'], ['In /s', 'num'], ['Out /s', 'num'], ['Size', 'num'], ['Type']] : [])];
     show(page.place,
       h('h1', null, 'Queues'),
       why ? h('p', { class: 'note bad' }, 'The management API does not answer: ' + why) : null,
@@ -41,9 +41,9 @@ export async function queues(page) {
           h('td', null, depth.has(q.name) ? spark(depth.get(q.name), 'Depth over the last hour, now ' + q.ready) : null),
           h('td', { class: 'num' }, count(q.unsettled)),
           h('td', { class: 'num' + (q.exists && q.ready && !q.consumers && !q.dead_letter ? ' bad' : '') }, q.exists ? count(q.consumers) : '–'),
-          managed ? (q.managed ? [h('td', { class: 'num' }, rate(q.managed.publish_rate)), h('td', { class: 'num' }, rate(q.managed.deliver_rate)),
+          managed ? (q.managed ? [h('td', { class: 'num', title: q.oldest ? full(q.oldest) : 'its sender does not say when' }, q.ready && q.oldest ? span(Date.now() / 1000 - q.oldest) : '–'), h('td', { class: 'num' }, rate(q.managed.publish_rate)), h('td', { class: 'num' }, rate(q.managed.deliver_rate)),
             h('td', { class: 'num' }, bytes(q.managed.bytes)), h('td', null, q.managed.type, q.managed.policy ? ' · ' + q.managed.policy : '')]
-            : [1, 2, 3, 4].map(() => h('td', null))) : null)))))
+            : [1, 2, 3, 4, 5].map(() => h('td', null))) : null)))))
         : h('p', { class: 'empty' }, 'No queue is known yet.'),
       told ? null : h('p', { class: 'faint' }, 'Queues are those that the settings and events name. With ', h('code', null, '--broker_api'), ' all of them are shown, with rates, sizes and the broker’s memory.'));
   }
