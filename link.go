@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -270,6 +271,13 @@ func (a *App) BrokerCondition() (c broker.Condition, ok bool) {
 	return r.Condition(), true
 }
 
+// quorumQueues reports whether a configured queue is a quorum queue.
+func (c *Config) quorumQueues() bool {
+	return c.TaskDefaultQueueType == "quorum" || slices.ContainsFunc(c.TaskQueues, func(q QueueConfig) bool {
+		return q.Arguments["x-queue-type"] == "quorum"
+	})
+}
+
 // BrokerConfig is what the settings say about reaching the broker.
 func (c *Config) BrokerConfig() (broker.Config, error) {
 	urls, err := c.brokerURLs()
@@ -281,6 +289,7 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		Heartbeat: c.BrokerHeartbeat, MaxRetries: c.BrokerConnectionMaxRetries, NoReconnect: !deref(c.BrokerConnectionRetry, true),
 		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
 		ConsumerCheck: c.BrokerConsumerCheck, DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
+		QuorumQueues: c.quorumQueues(),
 	}
 	if c.BrokerCredentialsFile != "" {
 		bc.Credentials = func() (string, string, error) { return readCredentials(c.BrokerCredentialsFile) }

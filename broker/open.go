@@ -59,6 +59,10 @@ type Config struct {
 	// default) or "classic". Celery: broker_native_delayed_delivery_queue_type.
 	DelayQueueType string
 
+	// QuorumQueues says that some of the app's queues are quorum queues. Celery's senders then delay whatever goes to a
+	// topic exchange, also on its way to a classic queue, by its layout of delay queues (native delayed delivery).
+	QuorumQueues bool
+
 	// Options are broker_transport_options that the driver knows; others are refused by name.
 	Options map[string]any
 

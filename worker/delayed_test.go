@@ -174,6 +174,58 @@ func TestDelayedTasksBeginWithinAMomentOfTheirDueTime(t *testing.T) {
 	}
 }
 
+// A task that Celery 5.6 has delayed comes through the same queues as its retries here, again and again. Celery delays what
+// goes to any topic exchange once one of its queues is a quorum queue.
+func TestATaskThatCeleryDelayedIsRetriedThroughTheSameQueues(t *testing.T) {
+	for name, kinds := range map[string][2]string{ // the work queue's, and that of the delay queues
+		"quorum": {"quorum", "quorum"}, "quorum, by classic queues": {"quorum", "classic"}, "classic, beside a quorum queue": {"classic", "quorum"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const queue = "orders.eu"
+			app := rabbitApp(t, testenv.RabbitMQ(t).URL(), umbel.Config{TaskDefaultQueue: queue, BrokerNativeDelayedDeliveryQueueType: kinds[1],
+				TaskQueues: []umbel.QueueConfig{
+					{Name: queue, Exchange: "orders", ExchangeType: "topic", RoutingKey: queue, Arguments: map[string]any{"x-queue-type": kinds[0]}},
+					{Name: "other", Exchange: "other", RoutingKey: "other", Arguments: map[string]any{"x-queue-type": "quorum"}}}})
+			attempts := make(chan string, 8)
+			umbel.Register(app, "work", func(ctx context.Context, _ int) (int, error) {
+				r := umbel.RequestFrom(ctx)
+				deaths := 0
+				for name := range r.Headers() {
+					if strings.HasPrefix(name, "x-") {
+						deaths++
+					}
+				}
+				attempts <- fmt.Sprint(r.Retries, " from ", r.Queue, " by ", r.RoutingKey, ", early ", time.Now().Before(r.ETA), ", deaths ", deaths)
+				if r.Retries == 3 {
+					return 0, nil
+				}
+				return 0, umbel.RetryIn(1200*time.Millisecond, errBoom)
+			}, umbel.Retry{Max: 5})
+			start(t, app, worker.Config{Concurrency: 1, Queues: []string{queue}})
+			b, err := app.Broker(deadline(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := straight(t, "work", "from-python", time.Now().Add(2900*time.Millisecond), 1)
+			m.Exchange, m.RoutingKey = "celery_delayed_27", strings.Repeat("0.", 26)+"1.0."+queue // countdown=2.9
+			if err := b.Publish(deadline(t), m); err != nil {
+				t.Fatal(err)
+			}
+			for n := range 4 {
+				select {
+				case got := <-attempts:
+					if want := fmt.Sprint(n, " from ", queue, " by "); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ", early false, deaths 0") {
+						t.Errorf("attempt %s; want %s…, early false, deaths 0", got, want)
+					}
+				case <-longDeadline(t).Done():
+					t.Fatalf("attempt %d has not come", n)
+				}
+			}
+		})
+	}
+}
+
 // A slowParking broker calls meanwhile in the middle of the first batch that is sent, before it goes out.
 type slowParking struct {
 	broker.Broker

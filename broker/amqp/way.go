@@ -217,13 +217,13 @@ func (w *ways) lay(ctx context.Context) error {
 }
 
 // welcome lets what Celery's own senders delay come to the queues of a subscription, as its workers do when they start:
-// Celery delays where a queue is a quorum queue and its exchange not direct.
+// Celery delays what goes to an exchange that is not direct, when any of its queues is a quorum queue.
 func (w *ways) welcome(ctx context.Context, t broker.Topology) error {
 	var bindings []broker.Binding
 	for _, b := range t.Bindings {
 		topic := slices.ContainsFunc(t.Exchanges, func(x broker.Exchange) bool { return x.Name == b.Source && x.Type == broker.Topic })
 		quorum := slices.ContainsFunc(t.Queues, func(q broker.Queue) bool { return q.Name == b.Queue && q.Arguments["x-queue-type"] == quorumQueue })
-		if topic && quorum {
+		if topic && (quorum || w.broker.config.QuorumQueues) {
 			bindings = append(bindings, topicWay(b)...)
 		}
 	}
