@@ -218,7 +218,7 @@ func (r *Rabbit) CloseConnections() int {
 }
 
 // awaitLimit is generous: it only decides how long a failing test takes.
-const awaitLimit = 30 * time.Second
+const awaitLimit = 2 * time.Minute
 
 // Await waits until ok, for what can only be asked and not be waited for, and fails the test after a while. state, if
 // not nil, tells what was seen last.

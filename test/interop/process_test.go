@@ -13,7 +13,7 @@ import (
 )
 
 // patience only decides how long a failing test takes.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // A process is a child whose words on stderr can be waited for. It leads a group of its own, so that the children of a
 // prefork worker end with it.

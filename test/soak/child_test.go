@@ -16,7 +16,7 @@ import (
 )
 
 // patience only decides how long a failing test takes.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // A child is this binary in a role.
 type child struct {

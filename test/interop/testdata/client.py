@@ -34,7 +34,7 @@ class NoResult(Exception):
     """Nothing came in time."""
 
 
-def get(r, timeout=20):
+def get(r, timeout=90):
     """AsyncResult.get, asked again when it was not woken.
 
     Celery's client sends SUBSCRIBE on one connection, does not wait for the answer, and looks for the result on another
@@ -51,7 +51,7 @@ def get(r, timeout=20):
     raise NoResult("no result within %s s; stored is %r" % (timeout, {i: document(i) for i in ids}))
 
 
-def fails(r, timeout=20):
+def fails(r, timeout=90):
     """How a task failed, as its caller sees it."""
     r = AsyncResult(r, app=app) if isinstance(r, str) else r
     try:
