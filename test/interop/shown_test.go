@@ -34,6 +34,7 @@ var (
 // it member by member: the document in Redis, what Python's AsyncResult makes of it, the events. What differs stands in
 // differences, with its reason; a difference that is not there fails, and so does an entry that explains nothing any more.
 func TestEachStateIsShownAsPythonShowsIt(t *testing.T) {
+	t.Parallel()
 	p := newPlay(t, newWorld(t, map[string]any{"result_extended": true, "worker_lost_wait": 1}), ourSides)
 	p.run(t, sceneNames, differences)
 }
@@ -57,6 +58,7 @@ func checkManual(t *testing.T, known []difference, used map[int]bool) {
 
 // TestRepliesOfEachStateAreAsPythons is the same for rpc://: every reply, with its properties.
 func TestRepliesOfEachStateAreAsPythons(t *testing.T) {
+	t.Parallel()
 	p := newPlay(t, newWorld(t, map[string]any{"result_backend": "rpc://"}), ourSides[:1])
 	p.replies = "replies.to.the.test"
 	p.world.client.run(t, nil, pythonTakesReplies, p.replies)
