@@ -65,7 +65,7 @@ func (c *consumer) start(ctx context.Context) (err error) {
 			"dead_letter", c.queue.DeadLetter, "error", err)
 	}
 	c.sub, err = c.worker.broker.Consume(ctx, broker.Subscription{
-		Queue: c.queue.Name, Prefetch: c.prefetchNow(), Declare: c.queue.Topology,
+		Queue: c.queue.Name, Prefetch: c.window(c.prefetchNow()), Declare: c.queue.Topology,
 		Deliver: c.deliver, Notify: c.notify,
 	})
 	if err == nil {

@@ -101,6 +101,7 @@ func (c *consumer) ask(ctx context.Context) {
 	if n > 0 {
 		n = min(n+h.extra, maxPrefetch)
 	}
+	n = c.window(n)
 	if h.pause != 0 {
 		n = broker.Paused
 	}
@@ -108,6 +109,14 @@ func (c *consumer) ask(ctx context.Context) {
 	if err := c.sub.SetPrefetch(ctx, n); err != nil && ctx.Err() == nil {
 		c.worker.log.Warn("cannot change prefetch", "queue", c.queue.Name, "prefetch", n, "error", err)
 	}
+}
+
+// window is the prefetch that the broker is asked for. No limit is one all the same where the lease must see every delivery.
+func (c *consumer) window(prefetch int) int {
+	if prefetch == 0 && c.worker.lease != nil {
+		return maxPrefetch
+	}
+	return prefetch
 }
 
 // pauses are the reasons for which a consumer takes nothing, each by its own.

@@ -175,6 +175,49 @@ func TestTheAckTimeoutNeverStrikes(t *testing.T) {
 		})
 	}
 
+	t.Run("more wait than were ever admitted", func(t *testing.T) {
+		t.Parallel()
+		log := newLogbook()
+		app := leaseApp(t, rabbit.URL(), "many", "classic", ackTimeout, log)
+		begun, end := make(chan struct{}, 1), make(chan struct{})
+		first := umbel.Register(app, "first", func(context.Context, int) (int, error) { begun <- struct{}{}; <-end; return 1, nil })
+		behind := umbel.Register(app, "behind", func(context.Context, int) (int, error) { return 2, nil }, umbel.IgnoreResult())
+		f, err := first.Send(longDeadline(t), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		renewals := make(chan struct{}, 64)
+		w, stop := startCrossing(t, app, worker.Config{Concurrency: 1, PrefetchMultiplier: umbel.NoLimit}, func(step string) {
+			if step == "renewed" {
+				renewals <- struct{}{}
+			}
+		})
+		<-begun
+		const many = 1500
+		if _, err := behind.SendMany(longDeadline(t), make([]int, many)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // the delivery of each that waits would be older than the broker allows
+			select {
+			case <-renewals:
+			case <-longDeadline(t).Done():
+				t.Fatal("the running task was not renewed")
+			}
+		}
+		if n := log.count("consumer lost; restoring it"); n != 0 {
+			t.Errorf("the broker has closed %d channels", n)
+		}
+		rabbit.AwaitQueue("many", func(q testenv.RabbitQueue) bool { return q.Ready == many && q.Unacked == 0 })
+		close(end)
+		if v, err := f.Get(longDeadline(t)); err != nil || v != 1 {
+			t.Errorf("the long task: %v, %v", v, err)
+		}
+		waitFor(t, func() bool { return w.Stats().Succeeded == many+1 }, "all others run, too")
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+
 	t.Run("a limit that nobody told is known once it has struck", func(t *testing.T) {
 		t.Parallel()
 		log := newLogbook()

@@ -14,6 +14,7 @@ import (
 // task whose turn it is, whichever put the token there.
 type line struct {
 	weighted bool
+	room     int // for tasks of one queue
 
 	mu     sync.Mutex // guards what follows
 	lanes  []*lane    // strict: the first goes first
@@ -25,15 +26,15 @@ type lane struct {
 	weight, credit int
 	runs           []*run // from head on
 	head           int
-	room           chan struct{} // cap readyRoom: a queue that is full holds back itself alone
+	room           chan struct{} // cap is the line's room: a queue that is full holds back itself alone
 }
 
 // newLine returns the line for an order of queues, nil for that of arrival, which needs none.
-func newLine(order string, queues []umbel.QueuePlan) *line {
+func newLine(order string, queues []umbel.QueuePlan, room int) *line {
 	if order != umbel.QueueOrderStrict && order != umbel.QueueOrderWeighted {
 		return nil
 	}
-	l := &line{weighted: order == umbel.QueueOrderWeighted, byName: make(map[string]*lane)}
+	l := &line{weighted: order == umbel.QueueOrderWeighted, room: room, byName: make(map[string]*lane)}
 	for _, q := range queues {
 		l.laneLocked(q.Name, q.Weight)
 	}
@@ -44,14 +45,14 @@ func newLine(order string, queues []umbel.QueuePlan) *line {
 func (l *line) laneLocked(queue string, weight int) *lane {
 	of := l.byName[queue]
 	if of == nil {
-		of = &lane{weight: max(weight, 1), room: make(chan struct{}, readyRoom)}
+		of = &lane{weight: max(weight, 1), room: make(chan struct{}, l.room)}
 		l.byName[queue] = of
 		l.lanes = append(l.lanes, of)
 	}
 	return of
 }
 
-// push lets a run wait; it blocks while its queue has readyRoom waiting. False when closed came first.
+// push lets a run wait; it blocks while its queue has as many waiting as there is room for. False when closed came first.
 func (l *line) push(r *run, closed <-chan struct{}) bool {
 	q := &r.consumer.home.queue
 	l.mu.Lock()

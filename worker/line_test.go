@@ -28,7 +28,7 @@ func TestALineKeepsItsOrder(t *testing.T) {
 			consumers[i] = &consumer{queue: plans[i]}
 			consumers[i].home = consumers[i]
 		}
-		l := newLine(order, plans)
+		l := newLine(order, plans, readyRoom)
 		waiting := make([][]*run, len(plans))
 		push := func(i int) {
 			r := &run{consumer: consumers[i]}
@@ -101,7 +101,7 @@ func TestALineKeepsItsOrder(t *testing.T) {
 // A queue with more than there is room for holds back itself, not the others.
 func TestAFullLaneHoldsBackItselfAlone(t *testing.T) {
 	t.Parallel()
-	l := newLine(umbel.QueueOrderStrict, []umbel.QueuePlan{{Name: "a"}, {Name: "b"}})
+	l := newLine(umbel.QueueOrderStrict, []umbel.QueuePlan{{Name: "a"}, {Name: "b"}}, readyRoom)
 	a, b := &consumer{queue: umbel.QueuePlan{Name: "a"}}, &consumer{queue: umbel.QueuePlan{Name: "b"}}
 	a.home, b.home = a, b
 	for range readyRoom {

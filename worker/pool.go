@@ -61,18 +61,33 @@ func goroutineName() []byte {
 // keepSlots goroutines stay when there is nothing to do.
 const keepSlots = 16
 
-// readyRoom is how many admitted tasks may wait for a slot before the queue they came from is held back.
-const readyRoom = 1024
+// readyRoom is how many admitted tasks may wait for a slot before the queue they came from is held back; readyMost how many
+// more of many queues with a large prefetch.
+const (
+	readyRoom = 1024
+	readyMost = 1 << 20
+)
 
 // spareLanes are queues beyond those of the start, for which a line's tokens have room.
 const spareLanes = 8
 
-// newPool makes a pool; in is nil where tasks begin as they come.
-func newPool(size int, in *line, f func(*run)) *pool {
+// roomOfQueue is how many tasks of one queue may wait for a slot. Where waiting deliveries become too old for the broker it is
+// all that the prefetch lets come: the lease must see each, and the age of what waits in the driver is not known.
+func (w *Worker) roomOfQueue() int {
+	if !w.broker.Traits().AckTimeout {
+		return readyRoom
+	}
+	if w.prefetch == 0 {
+		return maxPrefetch
+	}
+	return max(readyRoom, w.prefetch)
+}
+
+// newPool makes a pool with room for so many waiting tasks; in is nil where tasks begin as they come.
+func newPool(size, room int, in *line, f func(*run)) *pool {
 	p := &pool{run: f, line: in, slots: make(map[*slot]struct{}), closed: make(chan struct{})}
-	room := readyRoom
 	if in != nil {
-		room *= len(in.lanes) + spareLanes // a token never waits for room while its queue has some
+		room = in.room * (len(in.lanes) + spareLanes) // a token never waits for room while its queue has some
 	}
 	p.ready = make(chan *run, room)
 	p.size.Store(int64(size))
@@ -81,7 +96,7 @@ func newPool(size int, in *line, f func(*run)) *pool {
 	return p
 }
 
-// submit queues a task for a slot. It waits while readyRoom tasks are waiting, or gives the task up when the pool closes.
+// submit queues a task for a slot. It waits while there is no room for one more that waits, or gives the task up when the pool closes.
 func (p *pool) submit(r *run) {
 	n, size := p.load.Add(1), p.size.Load()
 	if n <= size {
@@ -118,7 +133,7 @@ func (p *pool) turn(r *run) *run {
 // sift takes those out of the line for a slot that were handed back, once they are so many that they might fill it: the
 // slots pass over them otherwise.
 func (p *pool) sift() {
-	if len(p.ready) < cap(p.ready)/2 {
+	if len(p.ready) < readyRoom/2 {
 		return
 	}
 	var kept []*run

@@ -126,7 +126,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	w.pool = newPool(w.startSize(), newLine(w.QueueOrder, w.queues), w.execute)
+	room := w.roomOfQueue()
+	w.pool = newPool(w.startSize(), min(max(room, readyRoom)*max(len(w.queues), 1), max(room, readyMost)), newLine(w.QueueOrder, w.queues, room), w.execute)
 	if w.Autoscale.Max > 0 {
 		w.autoscaler = newAutoscaler(w, w.Autoscale, w.settings.WorkerAutoscaleKeepalive)
 		w.pool.scaler = w.autoscaler
