@@ -48,6 +48,7 @@ func (v typed) String() string {
 // registerTasks registers the Go side. redis is where a client says that a task may go on.
 func registerTasks(app *umbel.App, redis *testenv.RedisServer) {
 	registerWorkflowTasks(app)
+	registerCanvasTasks(app)
 	umbel.Register(app, "go.echo", func(_ context.Context, in umbel.Args) (map[string]any, error) {
 		out := map[string]any{"args": in, "kwargs": map[string]any{}}
 		if n := len(in); n > 0 {

@@ -349,3 +349,7 @@ def py_errback(task_id):
 @app.task(name="py.replaced", bind=True)
 def py_replaced(self, x):
     raise self.replace(app.signature("go.sum", (x, 1), queue="go") | app.signature("py.sum", (10,), queue="py"))
+
+
+for name, task in (("sum", py_sum), ("list", py_list), ("boom", py_boom)):
+    app.task(name="canvas." + name)(task.run)
