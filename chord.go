@@ -73,6 +73,13 @@ func (a *App) join(ctx context.Context, p backend.ChordPart, body *Signature) er
 	if err != nil || !complete {
 		return err
 	}
+	if r := RequestFrom(ctx); r != nil && r.Redelivered {
+		if done, err := a.hasSucceeded(ctx, body); err != nil {
+			return err
+		} else if done { // whoever recorded this part before died after the body had begun
+			return chords.ForgetChord(ctx, p.Group)
+		}
+	}
 	results, fault, err := a.gather(ctx, chords, p.Group, body)
 	if err != nil {
 		if !permanentJoin(err) {
@@ -92,6 +99,23 @@ func (a *App) join(ctx context.Context, p backend.ChordPart, body *Signature) er
 	}
 	a.Logger().Error("chord failed", "chord", p.Group, "error", fault.Exception.Error())
 	return a.failChord(ctx, body, *fault)
+}
+
+// hasSucceeded reports whether the end of a body has a result.
+func (a *App) hasSucceeded(ctx context.Context, body *Signature) (bool, error) {
+	id := body.options.text("task_id")
+	if id == "" {
+		return false, nil
+	}
+	store, err := a.Backend(ctx)
+	if err != nil {
+		return false, err
+	}
+	doc, err := store.Get(ctx, id)
+	if errors.Is(err, backend.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && doc.Status == Success, err
 }
 
 // permanentJoin reports whether parts could be read but made no sense.

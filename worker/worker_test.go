@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if worker.InChild() {
 		os.Exit(childMain())
 	}
+	if urls := os.Getenv(crashing); urls != "" {
+		os.Exit(crashingWorker(urls))
+	}
 	goleak.VerifyTestMain(m)
 }
 
