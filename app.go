@@ -33,6 +33,7 @@ type App struct {
 	dial   func(context.Context, broker.Config) (broker.Broker, error) // written before the app connects
 	clock  control.Clock                                               // of remote control
 	taker  atomic.Pointer[func(context.Context, *broker.Message) error]
+	spool  atomic.Pointer[spool] // nil until needed; stored with opening held
 
 	mu     sync.Mutex // guards what follows
 	tasks  map[string]*Definition
@@ -227,9 +228,20 @@ func (a *App) Close() error {
 	_ = a.opening.lock(context.Background()) // an attempt to connect ends within its timeout
 	defer a.opening.unlock()
 	a.closed = true
-	l := a.link.Swap(nil)
-	if l == nil {
-		return nil
+	return errors.Join(a.closeSpool(), a.closeLink())
+}
+
+func (a *App) closeLink() error {
+	if l := a.link.Swap(nil); l != nil {
+		return l.close()
 	}
-	return l.close()
+	return nil
+}
+
+// closeSpool ends forwarding: what is not sent stays in the file.
+func (a *App) closeSpool() error {
+	if s := a.spool.Swap(nil); s != nil {
+		return s.close()
+	}
+	return nil
 }

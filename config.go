@@ -316,6 +316,18 @@ type Config struct {
 	// Celery: task_publish_retry.
 	TaskPublishRetry *bool `setting:"task_publish_retry"`
 
+	// TaskSpool is a file in which messages are kept that cannot be sent because the broker is away or refuses messages for now;
+	// they are forwarded in their order when it is back. A path, or sqlite://PATH?max_pages=N, which bounds the file's size in
+	// pages of 8 KiB. Defaults to "": such a send is an error. Umbel's own: task_spool.
+	TaskSpool string `setting:"task_spool"`
+
+	// TaskSpoolMax is how many messages the spool holds at most. Defaults to 100,000. Umbel's own: task_spool_max.
+	TaskSpoolMax int `setting:"task_spool_max"`
+
+	// TaskSpoolAfter is how long a send waits for a broker that is away before its message goes into the spool. Defaults to
+	// 1 s. Umbel's own: task_spool_after.
+	TaskSpoolAfter time.Duration `setting:"task_spool_after"`
+
 	// TaskPublishRetryPolicy says how often and when. Defaults to three more attempts: at once, after 0.2 s, after
 	// 0.4 s. Celery: task_publish_retry_policy.
 	TaskPublishRetryPolicy *PublishRetryPolicy `setting:"task_publish_retry_policy"`

@@ -48,6 +48,10 @@ func (c Config) Check() error {
 	if c.RedisBackendUseSSL != nil && c.RedisBackendUseSSL.ServerHostname != "" {
 		p.add("%s: Redis takes no server name: the certificate must carry the URL's host", c.place("redis_backend_use_ssl"))
 	}
+	if c.TaskSpool != "" && strings.HasPrefix(c.ResultBackend, "rpc") {
+		p.add("%s: results by rpc:// come to the process that has sent, and what waits in a spool may be sent by another: use another result_backend, or no spool",
+			c.place("task_spool"))
+	}
 	c.checkNumbers(&p)
 	c.checkQueues(&p)
 	return p.err()
@@ -130,6 +134,8 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_default_delivery_mode", int64(c.TaskDefaultDeliveryMode), 0, 2},
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
 		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
+		{"task_spool_max", int64(c.TaskSpoolMax), 0, 1 << 40},
+		{"task_spool_after", int64(c.TaskSpoolAfter), 0, 1 << 62},
 		{"worker_concurrency", int64(c.WorkerConcurrency), 0, 1 << 20},
 		{"worker_soft_shutdown_timeout", int64(c.WorkerSoftShutdownTimeout), 0, 1 << 62},
 		{"worker_shutdown_grace", int64(c.WorkerShutdownGrace), 0, 1 << 62},

@@ -74,6 +74,9 @@ func (c Config) WithDefaults() Config {
 		MaxRetries: 3, IntervalStep: 200 * time.Millisecond, IntervalMax: time.Second,
 	})
 
+	c.TaskSpoolMax = cmp.Or(c.TaskSpoolMax, 100_000)
+	c.TaskSpoolAfter = cmp.Or(c.TaskSpoolAfter, time.Second)
+
 	c.ControlExchange = cmp.Or(c.ControlExchange, "celery")
 	c.ControlQueueTTL = cmp.Or(c.ControlQueueTTL, 300*time.Second)
 	c.ControlQueueExpires = cmp.Or(c.ControlQueueExpires, 10*time.Second)

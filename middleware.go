@@ -82,8 +82,12 @@ type Publication struct {
 	ETA        time.Time
 	Body       []byte // serialized; not to be changed
 
+	// Spooled: the broker is away, and the message waits in the spool (task_spool). Known to AfterPublish.
+	Spooled bool
+
 	ignored bool // its result is
 	values  map[any]any
+	direct  bool // it must not go into the spool
 	task    *protocol.Task
 	queue   *queue
 }

@@ -44,7 +44,8 @@ type sendOptions struct {
 	group                       string
 	groupIndex                  int
 	hasGroupIndex               bool
-	nesting                     int   // replaced_task_nesting
+	nesting                     int // replaced_task_nesting
+	spool                       *bool
 	err                         error // the first option that made no sense
 }
 
@@ -82,6 +83,10 @@ func (s *sendOptions) fail(format string, args ...any) {
 		s.err = fmt.Errorf(format, args...)
 	}
 }
+
+// Spool says whether the message may wait in the spool while the broker is away. Defaults to true where task_spool names one;
+// true without one is an error. Umbel's own.
+func Spool(may bool) Option { return bothOption(func(s *sendOptions) { s.spool = &may }) }
 
 // Queue sends to this queue, over the route's. It is created when missing unless task_create_missing_queues is off.
 // Celery: queue.

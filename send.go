@@ -84,6 +84,11 @@ func (a *App) sendCall(ctx context.Context, c call) (*AsyncResult, error) {
 	}
 	ctx, cancel := bounded(ctx, publishTimeout)
 	defer cancel()
+	if sp, err := a.spooled(ctx); err != nil {
+		return nil, fmt.Errorf("send task %q: %w", name, notSent(err))
+	} else if sp != nil {
+		return a.sendSpooled(ctx, sp, c)
+	}
 	o, err := a.outlet(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("send task %q: %w", name, notSent(err))
@@ -100,6 +105,39 @@ func (a *App) sendCall(ctx context.Context, c call) (*AsyncResult, error) {
 		return nil, fmt.Errorf("send task %q: %w", name, err)
 	}
 	o.link.tellSent(p.task, p.Queue, m)
+	return a.sent(ctx, p, c.quiet), nil
+}
+
+// spooled is the spool that sends go by; nil where there is none, or somebody has intercepted the messages.
+func (a *App) spooled(ctx context.Context) (*spool, error) {
+	if a.taker.Load() != nil {
+		return nil, nil
+	}
+	return a.spooling(ctx)
+}
+
+// sendSpooled is sendCall by way of the spool: the message is made before the broker is looked for.
+func (a *App) sendSpooled(ctx context.Context, sp *spool, c call) (*AsyncResult, error) {
+	m, p, err := a.message(ctx, sp.plan, a.oid, c)
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", c.name, notSent(err))
+	}
+	if p.direct {
+		var o outlet
+		if o, err = a.outlet(ctx); err != nil {
+			err = notSent(err)
+		} else if err = o.send(ctx, m, p); err == nil {
+			o.link.tellSent(p.task, p.Queue, m)
+		}
+	} else {
+		err = sp.send(ctx, m, p)
+	}
+	for _, h := range a.hooks.afterPublish {
+		a.callHook("AfterPublish", func() { h.AfterPublish(ctx, p, err) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("send task %q: %w", c.name, err)
+	}
 	return a.sent(ctx, p, c.quiet), nil
 }
 
@@ -196,6 +234,16 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 	}
 	ctx, cancel := bounded(ctx, publishTimeout+time.Duration(len(calls))*time.Millisecond)
 	defer cancel()
+	sp, err := a.spooled(ctx)
+	if err != nil {
+		return results, fmt.Errorf("send %d tasks: %w", len(calls), notSent(err))
+	}
+	if sp != nil && !sp.clear(ctx) { // one by one, in their order
+		for i, c := range calls {
+			results[i], errs[i] = a.sendCall(ctx, c)
+		}
+		return results, batchError(errs)
+	}
 	o, err := a.outlet(ctx)
 	if err != nil {
 		return results, fmt.Errorf("send %d tasks: %w", len(calls), notSent(err))
@@ -215,9 +263,12 @@ func (a *App) sendMany(ctx context.Context, calls []call) ([]*AsyncResult, error
 		batch, index, pubs[i], going = append(batch, m), append(index, i), p, append(going, p)
 	}
 	for j, err := range o.sendBatch(ctx, batch, going) {
-		if err == nil {
+		if err != nil && sp != nil && !going[j].direct && sp.takes(ctx, err) {
+			err = sp.keep(ctx, batch[j], going[j], err)
+		} else if err == nil {
 			o.link.tellSent(going[j].task, going[j].Queue, batch[j])
-		} else {
+		}
+		if err != nil {
 			errs[index[j]] = fmt.Errorf("send task %q: %w", calls[index[j]].name, err)
 		}
 	}
@@ -300,6 +351,7 @@ func (o *sendOptions) over(top *sendOptions) {
 	set(&o.timeLimit, top.timeLimit)
 	set(&o.softTimeLimit, top.softTimeLimit)
 	set(&o.ignoreResult, top.ignoreResult)
+	set(&o.spool, top.spool)
 	if top.deliveryMode != 0 {
 		o.deliveryMode = top.deliveryMode
 	}
@@ -331,6 +383,9 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 	o, err := l.layers(ctx, c)
 	if err != nil {
 		return nil, nil, err
+	}
+	if o.spool != nil && *o.spool && l.config.TaskSpool == "" {
+		return nil, nil, errors.New("option Spool(true), and task_spool names no file to keep it in")
 	}
 	rt, err := l.router.resolve(o)
 	if err != nil {
@@ -365,6 +420,7 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 	}
 	p := &Publication{Name: t.Name, ID: t.ID, Exchange: rt.exchange, RoutingKey: rt.routingKey, Headers: env.Headers,
 		ETA: t.ETA, Body: env.Body, task: t, ignored: t.IgnoreResult != nil && *t.IgnoreResult}
+	p.direct = o.spool != nil && !*o.spool
 	if rt.queue != nil {
 		p.Queue, p.queue = rt.queue.config.Name, rt.queue
 	}

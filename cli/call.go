@@ -91,8 +91,12 @@ func (p *program) call(cmd *cobra.Command, f *callFlags, args []string) error {
 		}
 	}
 	ctx := cmd.Context()
-	if _, err := p.connect(ctx); err != nil {
+	if c, err := p.app.Config(); err != nil {
 		return err
+	} else if c.TaskSpool == "" || f.wait { // else the broker may be away
+		if _, err := p.connect(ctx); err != nil {
+			return err
+		}
 	}
 	if f.wait {
 		if _, err := p.results(ctx); err != nil {
