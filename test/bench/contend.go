@@ -57,6 +57,7 @@ var contenders = map[string]func(ctx context.Context, b *brief, t *tally) error{
 	"umbel-latency": umbelLatency,
 	"umbel-sqlite":  umbelSQLite,
 	"umbel-waiting": umbelWaiting,
+	"umbel-told":    umbelTold,
 }
 
 func contend(name string, args []string) error {

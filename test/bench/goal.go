@@ -24,6 +24,9 @@ var goals = []goal{
 	{"the same, p99", one("latency", "p99"), unit("ms"), func(float64) bool { return true }},
 	{"SQLite, every commit synced: at least 5,000 tasks a second sent, run and their results stored", one("sqlite", "rate"), whole, atLeast(5000)},
 	{"an idle worker, connected to RabbitMQ and Redis, resident under 30 MB", one("idle memory", "rss"), unit("MiB"), under(30e6 / (1 << 20))},
+	{"the monitor, resident at most while it watches", one("monitor", "rss"), unit("MiB"), under(200)},
+	{"the monitor, behind events after the last task", one("monitor", "behind"), unit("s"), under(5)},
+	{"the monitor's pages meanwhile, p99", one("monitor", "p99"), unit("ms"), under(1000)},
 	{"tasks that wait in their handlers: under 10 KB each", one("waiting memory", "each"), unit("KiB"), under(10e3 / 1024)},
 }
 

@@ -45,6 +45,7 @@ type flags struct {
 	sqlite  int
 	waiting int
 	latency int
+	monitor int
 	only    string
 	profile string
 	quick   bool
@@ -58,6 +59,7 @@ func parseFlags() (f flags, err error) {
 	flag.IntVar(&f.sqlite, "sqlite-tasks", 20_000, "`N` tasks on the embedded broker")
 	flag.IntVar(&f.waiting, "waiting", 10_000, "`N` tasks that wait in handlers")
 	flag.IntVar(&f.latency, "latency", 1_000, "`N` tasks sent one by one to an idle worker")
+	flag.IntVar(&f.monitor, "monitor-tasks", 50_000, "`N` tasks that the monitor watches; a million take about four minutes")
 	flag.StringVar(&f.only, "only", "", "measure only what has a name that begins with one of these, by `NAME,NAME`")
 	flag.StringVar(&f.profile, "profile", "", "write CPU and allocation profiles of the Go contenders into this `DIR`, which costs them a few per cent")
 	flag.BoolVar(&f.quick, "quick", false, "one round of a tenth: does it work at all?")
@@ -70,11 +72,11 @@ func parseFlags() (f flags, err error) {
 	}
 	if f.quick {
 		f.rounds = 1
-		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency} {
+		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency, &f.monitor} {
 			*n /= 10
 		}
 	}
-	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency} {
+	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency, f.monitor} {
 		if n < 1 || n > 10_000_000 {
 			return f, fmt.Errorf("%d is out of range: want 1 to 10000000", n)
 		}

@@ -73,7 +73,7 @@ func (r results) spread(trial, name string) (low, high float64) {
 // String is for progress.
 func (f figures) String() string {
 	var out string
-	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each"} {
+	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each", "lag", "behind", "known"} {
 		if v, ok := f[name]; ok {
 			out += fmt.Sprintf("%s %.4g  ", name, v)
 		}

@@ -43,6 +43,7 @@ func report(f *flags, r results, machine []string) string {
 	table(&b, r, f, []string{"bare amqp091-go", "umbel", "celery", "machinery", "asynq", "umbel, results in Redis", "celery, results in Redis"})
 	fmt.Fprintf(&b, "\n### Sending tasks\n\n%s durable, mandatory, confirmed messages to one queue.\n\n", thousands(f.tasks))
 	table(&b, r, f, []string{"bare senders", "bare window", "umbel senders"})
+	watchTable(&b, r, f)
 	b.WriteString("\n### Against the goals\n\n| goal | measured | holds |\n| --- | --- | --- |\n")
 	for _, g := range goals {
 		if v, ok := g.value(r); ok {
@@ -67,6 +68,27 @@ func table(b *strings.Builder, r results, f *flags, rows []string) {
 		server, _ := r.median(name, "server")
 		low, high := r.spread(name, "rate")
 		fmt.Fprintf(b, "| %s | %s | %s | %s to %s | %.1f | %.1f |\n", name, about[name], thousands(int(rate)), thousands(int(low)), thousands(int(high)), cpu, server)
+	}
+}
+
+// watchTable is what the monitor costs, with Celery's own beside it.
+func watchTable(b *strings.Builder, r results, f *flags) {
+	if _, ok := r.median("monitor", "rate"); !ok {
+		return
+	}
+	fmt.Fprintf(b, "\n### Watching tasks\n\n`umbel worker -E -c 100` runs %s tasks that do nothing while the monitor writes what it hears and its pages are asked for, "+
+		"one every %v; for Celery's own %s tasks. *Known* is the share of events that was heard before the broker dropped them (`event_queue_ttl`, 5 s); *behind* is from the end of the "+
+		"last task until the last event was written.\n\n", thousands(f.monitor), lookEvery, thousands(f.celery))
+	b.WriteString("| | tasks a second | resident at most, MiB | known | behind, s | CPU µs a task | pages p50, ms | p99, ms |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, name := range []string{"monitor", "celery events"} {
+		cell := func(figure, format string) string {
+			if v, ok := r.median(name, figure); ok {
+				return fmt.Sprintf(format, v)
+			}
+			return "–"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", name, cell("rate", "%.0f"), cell("rss", "%.0f"), cell("known", "%.1f %%"), cell("behind", "%.1f"), cell("cpu", "%.0f"),
+			cell("p50", "%.1f"), cell("p99", "%.1f"))
 	}
 }
 

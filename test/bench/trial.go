@@ -60,6 +60,8 @@ func trials(f *flags) []trial {
 		{"sqlite", "", sqlite},
 		{"idle memory", "", idleMemory},
 		{"waiting memory", "", waitingMemory},
+		{"monitor", "`umbel monitor`, history in SQLite", watched},
+		{"celery events", "`celery events --dump`, which keeps nothing", celeryEvents},
 	}
 	var wanted []trial
 	for _, t := range all {

@@ -48,10 +48,21 @@ func umbelWork(ctx context.Context, b *brief, t *tally) error {
 	return shipped(ctx, app, b)
 }
 
+// umbelTold is umbelWork that tells of its tasks.
+func umbelTold(ctx context.Context, b *brief, t *tally) error {
+	app := newApp(settings(b))
+	umbel.Register(app, noopName, func(context.Context, noop) (struct{}, error) {
+		t.one()
+		return struct{}{}, nil
+	})
+	return shipped(ctx, app, b, "-E")
+}
+
 // shipped runs the worker's command line. It hears SIGTERM by itself: ctx, which the same signal ends, would be a second
 // wish to stop.
-func shipped(ctx context.Context, app *umbel.App, b *brief) error {
+func shipped(ctx context.Context, app *umbel.App, b *brief, more ...string) error {
 	args := []string{"bench", "worker", "-c", fmt.Sprint(b.concurrency), "--loglevel", "warning"}
+	args = append(args, more...)
 	if code := cli.Run(context.WithoutCancel(ctx), app, args, cli.Std{In: os.Stdin, Out: os.Stderr, Err: os.Stderr}); code != 0 {
 		return fmt.Errorf("the worker ended with code %d", code)
 	}
