@@ -16,6 +16,9 @@ import (
 	"github.com/umbel-go/umbel/protocol"
 )
 
+// aBrowser is held by the test that has one: two would take all processors.
+var aBrowser = make(chan struct{}, 1)
+
 // A browser is Debian's Chromium, driven as a person would.
 type browser struct {
 	t   *testing.T
@@ -27,6 +30,8 @@ type browser struct {
 
 func browse(t *testing.T, url string) *browser {
 	t.Helper()
+	aBrowser <- struct{}{}
+	t.Cleanup(func() { <-aBrowser })
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -142,6 +147,7 @@ func (b *browser) shot(name string) {
 }
 
 func TestPagesOfAFullFleet(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "h.db")
 	world(t, path)
 	c := monitor.Config{Version: "0.1.0"}
@@ -213,6 +219,7 @@ func TestPagesOfAFullFleet(t *testing.T) {
 }
 
 func TestPagesOfAnEmptyFleet(t *testing.T) {
+	t.Parallel()
 	r := start(t, monitor.Config{Prefix: "/umbel"})
 	b := browse(t, r.url)
 	b.open("/", "No worker is online")
@@ -235,6 +242,7 @@ func (b *browser) say(r *rig) {
 }
 
 func TestActionsInTheBrowser(t *testing.T) {
+	t.Parallel()
 	c := monitor.Config{}
 	c.Access.Users = users
 	r := start(t, c)
@@ -282,6 +290,7 @@ func TestActionsInTheBrowser(t *testing.T) {
 }
 
 func TestALoginInTheBrowser(t *testing.T) {
+	t.Parallel()
 	c := monitor.Config{}
 	c.Access.Users = users
 	r := start(t, c)
@@ -305,6 +314,7 @@ func TestALoginInTheBrowser(t *testing.T) {
 
 // What a task says is text on every page, whatever it looks like.
 func TestNothingThatATaskSaysRunsInTheBrowser(t *testing.T) {
+	t.Parallel()
 	r := start(t, monitor.Config{})
 	b := browse(t, r.url)
 	const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`

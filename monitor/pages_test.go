@@ -18,6 +18,7 @@ import (
 
 // Pages of queues, their dead letters, the broker, workflows and schedules, over a real RabbitMQ with its management API.
 func TestPagesOfTheBroker(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "h.db")
 	world(t, path)
 	rabbit := testenv.RabbitMQ(t)

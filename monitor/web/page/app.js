@@ -137,7 +137,7 @@ async function open(moved) {
     page.fail(e);
   }
   if (moved && !ended) {
-    main.focus({ preventScroll: true });
+    if (!main.contains(document.activeElement)) main.focus({ preventScroll: true }); // else the page has chosen where one begins
     scrollTo(0, 0);
     say(found.name);
   }
