@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ type monitorFlags struct {
 	maskAll           bool
 	events            bool
 	settings          settingFlags
+	cloud             cloudFlags
 	oidc              oidcFlags
 }
 
@@ -85,6 +87,7 @@ be given as FLOWER_NAME in the environment.`,
 	fl.Int64Var(&f.tasks, "max_tasks", 0, "keep at most `N` tasks; 0: no bound")
 	fl.IntVar(&f.forget, "purge_offline_workers", 86400, "show workers that are gone for `SECONDS`")
 	f.settings.addMetrics(fl)
+	f.cloud.add(fl)
 	fl.BoolVar(&f.events, "enable_events", true, "ask workers to send events")
 	fl.StringArrayVar(&f.patterns, "mask", nil, "hide what this `REGEXP` finds in arguments, results and errors, or its first group; may be repeated")
 	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
@@ -101,8 +104,8 @@ be given as FLOWER_NAME in the environment.`,
 
 // flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, unless they are given on the command line.
 func flowerEnv(cmd *cobra.Command) error {
-	for _, name := range append([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
-		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames...) {
+	for _, name := range slices.Concat([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
+		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames, cloudNames) {
 		if cmd.Flags().Changed(name) {
 			continue
 		}
@@ -189,6 +192,9 @@ func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor
 		c.History.Size = -1
 	}
 	if err := people(cmd, f, &c.Access); err != nil {
+		return nil, nil, err
+	}
+	if err := f.cloud.tell(p, cmd, c); err != nil {
 		return nil, nil, err
 	}
 	if c.Access.OIDC, err = f.oidc.config(cmd); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
+	"github.com/umbel-go/umbel/monitor/cloudwatch"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
 )
@@ -56,6 +57,9 @@ type Config struct {
 	// enable_events = False.
 	QuietWorkers bool
 
+	// CloudWatch, if not nil, tells Amazon CloudWatch what the monitor knows.
+	CloudWatch *cloudwatch.Config
+
 	// Version is shown on the pages.
 	Version string
 
@@ -87,6 +91,11 @@ var ErrExposed = errors.New("the monitor would be open to other machines, and as
 
 // check refuses what nobody can want.
 func (c *Config) check() error {
+	if c.CloudWatch != nil {
+		if err := c.CloudWatch.Check(); err != nil {
+			return err
+		}
+	}
 	if strings.ContainsAny(c.Prefix, "{}?#%\"'<> ") {
 		return fmt.Errorf("url prefix %q: want letters, digits, - and / only", c.Prefix)
 	}

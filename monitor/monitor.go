@@ -18,6 +18,7 @@ import (
 	"github.com/umbel-go/umbel/internal/vitals"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
+	"github.com/umbel-go/umbel/monitor/cloudwatch"
 	"github.com/umbel-go/umbel/monitor/fleet"
 	"github.com/umbel-go/umbel/monitor/flower"
 	"github.com/umbel-go/umbel/monitor/history"
@@ -138,6 +139,9 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return watched.Run(run) })
 	g.Go(func() error { return store.Keep(run) })
 	g.Go(func() error { return exporter.Run(run) })
+	if c := m.config.CloudWatch; c != nil {
+		g.Go(func() error { return cloudwatch.New(*c, watched, exporter, m.config.Log).Run(run) })
+	}
 	g.Go(func() error { return face.Run(run) })
 	g.Go(func() error { return m.askForEvents(run) })
 	g.Go(func() error {

@@ -68,6 +68,15 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.sum.Add(o.sum.Load())
 }
 
+// Buckets are how many were observed up to each bound; the last are larger than all, and stand at twice the largest.
+func (h *Histogram) Buckets() (bounds []time.Duration, counts []int64) {
+	bounds = append(append(bounds, h.bounds...), 2*h.bounds[len(h.bounds)-1])
+	for i := range h.counts {
+		counts = append(counts, h.counts[i].Load())
+	}
+	return bounds, counts
+}
+
 // Count is how many were observed.
 func (h *Histogram) Count() (n int64) {
 	for i := range h.counts {

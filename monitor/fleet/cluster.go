@@ -24,6 +24,7 @@ type Cluster struct {
 	Unsettled   int     `json:"unsettled"` // likewise
 	Publish     float64 `json:"publish_rate"`
 	Deliver     float64 `json:"deliver_rate"`
+	Ack         float64 `json:"-"`
 	Unroutable  float64 `json:"unroutable_rate"` // messages a second that no queue took
 }
 
@@ -154,6 +155,7 @@ func (f *Fleet) manage(ctx context.Context) {
 		Stats struct {
 			Publish  rate `json:"publish_details"`
 			Deliver  rate `json:"deliver_get_details"`
+			Ack      rate `json:"ack_details"`
 			Returned rate `json:"return_unroutable_details"`
 			Dropped  rate `json:"drop_unroutable_details"`
 		} `json:"message_stats"`
@@ -173,6 +175,7 @@ func (f *Fleet) manage(ctx context.Context) {
 	c.Name, c.Product, c.Version = about.Name, cmp.Or(about.Product, "RabbitMQ"), about.Version
 	c.Connections, c.Channels, c.Queues, c.Consumers = about.Totals.Connections, about.Totals.Channels, about.Totals.Queues, about.Totals.Consumers
 	c.Ready, c.Unsettled = about.Waiting.Ready, about.Waiting.Unacked
+	c.Ack = about.Stats.Ack.Rate
 	c.Publish, c.Deliver, c.Unroutable = about.Stats.Publish.Rate, about.Stats.Deliver.Rate, about.Stats.Returned.Rate+about.Stats.Dropped.Rate
 	slices.SortFunc(c.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
 	f.clusterErr, f.cluster = "", c

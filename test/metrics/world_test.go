@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/umbel-go/umbel/beat"
 	_ "github.com/umbel-go/umbel/broker/memory"
 	"github.com/umbel-go/umbel/monitor"
+	"github.com/umbel-go/umbel/monitor/cloudwatch"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/worker"
 )
@@ -45,6 +47,29 @@ type world struct {
 	t      *testing.T
 	app    *umbel.App
 	client *http.Client
+	sky    *sky
+}
+
+// A sky keeps the latest of each metric that CloudWatch was told: "MessageCount Environment=test Queue=celery".
+type sky struct {
+	mu   sync.Mutex // guards seen
+	seen map[string]cloudwatch.Datum
+}
+
+func (s *sky) Put(_ context.Context, namespace string, data []cloudwatch.Datum) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range data {
+		key := namespace + "/" + d.Name
+		for _, x := range d.Dimensions {
+			key += " " + x.Name + "=" + x.Value
+		}
+		if old, ok := s.seen[key]; ok && strings.HasPrefix(d.Name, "Tasks") {
+			d.Value += old.Value // these are counted since the last time
+		}
+		s.seen[key] = d
+	}
+	return nil
 }
 
 type order struct {
@@ -75,8 +100,10 @@ func start(t *testing.T) *world {
 	w := worker.New(app, worker.Config{Concurrency: 2, OnReady: func() { close(ready) }})
 	go func() { ended <- w.Run(ctx) }()
 	go func() { ended <- beat.New(app, beat.Config{}).Run(ctx) }()
+	told := &sky{seen: make(map[string]cloudwatch.Datum)}
 	m, err := monitor.New(app, monitor.Config{Listen: "127.0.0.1:0", History: history.Config{URL: filepath.Join(t.TempDir(), "m.db")},
-		ManagementURL: management(t)})
+		ManagementURL: management(t), CloudWatch: &cloudwatch.Config{Sink: told, Every: 50 * time.Millisecond, Backlog: 1,
+			Dimensions: []cloudwatch.Dimension{{Name: "Environment", Value: "test"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +127,7 @@ func start(t *testing.T) *world {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", at)
 	}}}
-	return &world{t: t, app: app, client: client}
+	return &world{t: t, app: app, client: client, sky: told}
 }
 
 // management answers as RabbitMQ's management API does.
@@ -111,7 +138,9 @@ func management(t *testing.T) string {
 			"publish_details": {"rate": 1.5}, "deliver_get_details": {"rate": 1}, "ack_details": {"rate": 0.5}}}]`,
 		"/api/nodes": `[{"name": "rabbit@one", "running": true, "mem_used": 100000000, "mem_limit": 400000000, "disk_free": 5000000000,
 			"disk_free_limit": 50000000, "fd_used": 30}]`,
-		"/api/overview": `{"rabbitmq_version": "4.1.0", "object_totals": {"connections": 7}}`,
+		"/api/overview": `{"rabbitmq_version": "4.1.0", "cluster_name": "mq", "object_totals": {"connections": 7, "consumers": 5},
+			"queue_totals": {"messages_ready": 40, "messages_unacknowledged": 2},
+			"message_stats": {"publish_details": {"rate": 12.5}, "ack_details": {"rate": 11}}}`,
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) })
 	}

@@ -1,0 +1,53 @@
+variable "name" {
+  type        = string
+  description = "Begins the names of all alarms."
+  default     = "umbel"
+}
+
+variable "namespace" {
+  type        = string
+  description = "Namespace of the metrics: umbel monitor --cloudwatch_namespace."
+  default     = "Umbel"
+}
+
+variable "dimensions" {
+  type        = map(string)
+  description = "Dimensions of every metric: umbel monitor --cloudwatch_dimensions."
+  default     = {}
+}
+
+variable "broker" {
+  type        = string
+  description = "Name of the broker's cluster, as the monitor's page on the broker shows it."
+}
+
+variable "nodes" {
+  type        = set(string)
+  description = "Names of the broker's nodes, as that page shows them."
+  default     = []
+}
+
+variable "memory_limit_bytes" {
+  type        = number
+  description = "Memory at which a node takes no more messages (RabbitMQMemLimit). 80 % of it is an alarm."
+}
+
+variable "queues" {
+  type = map(object({
+    depth       = optional(number, 1000)
+    dead_letter = optional(string)
+  }))
+  description = "Queues to watch: how many messages are too many, and the queue of its dead letters, if there is one."
+}
+
+variable "tasks" {
+  type        = map(number)
+  description = "Tasks to watch: how many failures within five minutes are too many."
+  default     = {}
+}
+
+variable "topics" {
+  type        = list(string)
+  description = "ARNs of the SNS topics that are told."
+  default     = []
+}
