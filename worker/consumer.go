@@ -108,6 +108,7 @@ func (c *consumer) notify(s broker.ConsumerState, err error) {
 		}
 		log.Log(context.Background(), level, "consumer lost; restoring it", "error", err)
 	case broker.ConsumerRestored:
+		c.restored()
 		c.away.Store(false)
 		log.Info("consumer restored")
 	case broker.ConsumerFailed:

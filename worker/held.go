@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
@@ -17,7 +18,15 @@ type held struct {
 	extra int        // prefetch wanted on top because of them
 	pause pauses     // why nothing is to be delivered; 0: it is
 
-	asking sync.Mutex // held while the broker is asked for another prefetch
+	renewed   int  // see renewed.go
+	narrowing int  // renewals on their way: nothing is to be delivered meanwhile
+	exact     bool // the window follows from what is unsettled
+
+	asking sync.Mutex // held while the broker is asked for another prefetch; guards what follows
+	aimed  int        // what the latest exact window was for; -1: none stands
+	left   int        // what was unsettled then, if it was much
+
+	lost atomic.Bool // the consumer was, since the latest exact window
 
 	changed chan struct{} // 1: extra or pause is another
 	stopped chan struct{} // closed when widen has ended
@@ -70,7 +79,7 @@ func (c *consumer) holdBoth(etas, turns int) {
 func (c *consumer) widen(ctx context.Context) {
 	h := &c.held
 	defer close(h.stopped)
-	var look <-chan time.Time
+	var look, again <-chan time.Time
 	if c.pacing != nil {
 		ticker := time.NewTicker(pacingEvery)
 		defer ticker.Stop()
@@ -83,15 +92,18 @@ func (c *consumer) widen(ctx context.Context) {
 			if c.repace(); int64(c.prefetchNow()) == c.asked.Load() {
 				continue
 			}
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
-		c.ask(ctx)
+		if again = nil; c.ask(ctx) {
+			again = time.After(narrowAgain)
+		}
 	}
 }
 
-// ask asks the broker for the prefetch that is wanted now.
-func (c *consumer) ask(ctx context.Context) {
+// ask asks the broker for the prefetch that is wanted now. It reports whether it should be asked again soon.
+func (c *consumer) ask(ctx context.Context) (again bool) {
 	h := &c.held
 	h.asking.Lock()
 	defer h.asking.Unlock()
@@ -102,10 +114,21 @@ func (c *consumer) ask(ctx context.Context) {
 		n = min(n+h.extra, maxPrefetch)
 	}
 	n = c.window(n)
-	if h.pause != 0 {
-		n = broker.Paused
-	}
+	paused, exact, renewed := h.pause != 0 || h.narrowing > 0, h.exact && n > 0, h.renewed
 	h.mu.Unlock()
+	switch {
+	case paused:
+		h.aimed = -1
+		c.setPrefetch(ctx, broker.Paused)
+	case exact:
+		return c.askExactly(ctx, n, renewed)
+	default:
+		c.setPrefetch(ctx, n)
+	}
+	return false
+}
+
+func (c *consumer) setPrefetch(ctx context.Context, n int) {
 	if err := c.sub.SetPrefetch(ctx, n); err != nil && ctx.Err() == nil {
 		c.worker.log.Warn("cannot change prefetch", "queue", c.queue.Name, "prefetch", n, "error", err)
 	}

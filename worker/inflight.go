@@ -105,6 +105,9 @@ func (w *Worker) settleRun(r *run, how settlement) {
 	}
 	last := w.inflight.end(r, remember)
 	r.over()
+	if last.narrows && !last.stale() {
+		last.consumer.home.unrenewed()
+	}
 	ok := w.settle(last.delivery, how)
 	for _, second := range r.attached { // nobody adds to them any more
 		switch {

@@ -259,11 +259,18 @@ func (l *lease) renew(ctx context.Context, r *run) {
 	if !old.isParked() && l.parked.Add(1) >= w.pool.size.Load() {
 		l.pause(ctx) // before the ack makes room
 	}
+	if !old.narrows && r.consumer.home.prefetchNow() > 0 {
+		r.consumer.home.narrow(ctx)
+		defer r.consumer.home.widenAgain()
+	}
 	copied := &run{delivery: c.delivery, consumer: lot.consumer, epoch: c.epoch, print: r.print, task: r.task, known: r.known, request: r.request,
-		at: time.Now(), again: true}
+		at: time.Now(), again: true, narrows: r.consumer.home.prefetchNow() > 0}
 	w.twins.add(r.task.ID, r.task.Retries, true)
 	if !w.inflight.replace(r, old, copied) { // it has ended meanwhile, or the message has come again
 		w.settle(c.delivery, settleAck)
+		if copied.narrows {
+			r.consumer.home.unrenewed()
+		}
 		l.freed()
 		return
 	}

@@ -175,6 +175,69 @@ func TestTheAckTimeoutNeverStrikes(t *testing.T) {
 		})
 	}
 
+	t.Run("a renewed task counts against the prefetch", func(t *testing.T) {
+		t.Parallel()
+		log := newLogbook()
+		app := leaseApp(t, rabbit.URL(), "counts", "classic", ackTimeout, log)
+		begun, end := make(chan int, 64), make(chan struct{})
+		task := umbel.Register(app, "t", func(_ context.Context, n int) (int, error) { begun <- n; <-end; return n, nil })
+		send := func(n int) *umbel.Result[int] {
+			r, err := task.Send(longDeadline(t), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		starts := func() {
+			select {
+			case <-begun:
+			case <-longDeadline(t).Done():
+				t.Fatal("a task did not start")
+			}
+		}
+		results := []*umbel.Result[int]{send(0)}
+		renewals := make(chan struct{}, 64)
+		w, stop := startCrossing(t, app, worker.Config{Concurrency: 3, PrefetchMultiplier: 1}, func(step string) {
+			if step == "renewed" {
+				renewals <- struct{}{}
+			}
+		})
+		starts()
+		select {
+		case <-renewals:
+		case <-longDeadline(t).Done():
+			t.Fatal("the running task was not renewed")
+		}
+		for n := range 6 {
+			results = append(results, send(n+1))
+		}
+		starts()
+		starts()
+		rabbit.AwaitQueue("counts", func(q testenv.RabbitQueue) bool { return q.Ready == 4 })
+		if n := w.Stats().Received; n != 3 {
+			t.Errorf("%d tasks are here, want one renewed and two more in a window of three", n)
+		}
+		close(end)
+		for _, r := range results {
+			if _, err := r.Get(longDeadline(t)); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 12 { // the whole window is there again
+			r := send(9)
+			if _, err := r.Get(longDeadline(t)); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := log.count("consumer lost; restoring it"); n != 0 {
+			t.Errorf("the broker has closed %d channels", n)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		awaitEmpty(t, app, "counts")
+	})
+
 	t.Run("more wait than were ever admitted", func(t *testing.T) {
 		t.Parallel()
 		log := newLogbook()

@@ -147,6 +147,7 @@ func (p *parking) notify(s broker.ConsumerState, err error) {
 	}
 	p.consumer.epoch.Add(1)
 	p.worker.parted(p.consumer, err)
+	p.consumer.home.noneRenewed()
 	p.mu.Lock()
 	for mark, taker := range p.awaited {
 		delete(p.awaited, mark)

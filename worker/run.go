@@ -19,6 +19,7 @@ type run struct {
 	epoch    uint32       // of the consumer, when delivered
 	came     uint32       // the same, and never changed
 	at       time.Time    // when it was delivered
+	narrows  bool         // a parked copy that its work queue's window is smaller for; set before it is anybody's bearer
 	parkedAt time.Time    // when its copy was parked before it started; zero: it was not
 	state    atomic.Int32 // waiting, taken, over: see ledger.go
 	task     *protocol.Task
