@@ -25,12 +25,15 @@ func TestUnackedNeverExceedsTheLimit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				app := newApp(t, umbel.Config{})
 				var long atomic.Bool
-				task := umbel.Register(app, "t", func(context.Context, int) (int, error) {
+				task := umbel.Register(app, "t", func(ctx context.Context, _ int) (int, error) {
 					d := time.Millisecond
 					if long.Load() {
 						d = 10 * time.Minute
 					}
-					time.Sleep(d)
+					select {
+					case <-time.After(d):
+					case <-ctx.Done(): // none may be left behind when the bubble ends
+					}
 					return 0, nil
 				}, umbel.AcksLate())
 				const tasks = 1200
