@@ -45,8 +45,11 @@ type consumer struct {
 
 func newConsumer(w *Worker, q umbel.QueuePlan) *consumer {
 	size := w.prefetch
-	if size == 0 {
+	switch {
+	case size == 0:
 		size = recentMost
+	case w.PrefetchMultiplier == umbel.AutoPrefetch:
+		size = prefetchLimit(w.Concurrency)
 	}
 	c := &consumer{worker: w, queue: q, settled: broker.Delivery{Queue: q.Name}, ownLimit: ownAckLimit(q),
 		acked: recent{size: size}, postponed: recent{size: size},

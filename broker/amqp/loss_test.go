@@ -117,7 +117,7 @@ func TestAHundredCutsInARowLoseNothing(t *testing.T) {
 	for _, n := range confirmed {
 		total += n
 	}
-	t.Logf("%d messages confirmed over 100 cuts", total)
+	t.Logf("%d messages confirmed over %d cuts", total, cuts)
 }
 
 // hurry spares a test that cuts on purpose the pauses of a broker that flaps.
