@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/protocol"
 )
 
 func registerRequests(app *umbel.App) {
@@ -30,7 +32,7 @@ func registerRequests(app *umbel.App) {
 	register(app, "return_properties", func(ctx context.Context, _ struct{}) (map[string]any, error) {
 		p, t := umbel.RequestFrom(ctx).Task().Properties, umbel.RequestFrom(ctx).Task()
 		m := map[string]any{"content_type": p.ContentType, "content_encoding": p.ContentEncoding, "delivery_mode": p.DeliveryMode,
-			"correlation_id": p.CorrelationID, "reply_to": p.ReplyTo, "application_headers": map[string]any(t.Headers)}
+			"correlation_id": p.CorrelationID, "reply_to": p.ReplyTo, "application_headers": headers(t)}
 		if p.HasPriority {
 			m["priority"] = p.Priority
 		}
@@ -68,6 +70,14 @@ func priority(ctx context.Context, none any) any {
 		return p.Priority
 	}
 	return none
+}
+
+// headers are a message's, of its own and of the protocol.
+func headers(t *protocol.Task) map[string]any {
+	h := map[string]any{"lang": t.Lang, "task": t.Name, "id": t.ID, "root_id": orNil(t.RootID), "parent_id": orNil(t.ParentID),
+		"group": orNil(t.Group), "retries": t.Retries, "origin": t.Origin, "argsrepr": t.ArgsRepr, "kwargsrepr": t.KwargsRepr}
+	maps.Copy(h, t.Headers)
+	return h
 }
 
 func orNil(s string) any {
