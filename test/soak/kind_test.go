@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/worker"
 )
 
 // A kind is a sort of task and what must become of it.
@@ -104,8 +107,8 @@ func register(app *umbel.App, start func(*umbel.Request)) {
 	task("expire", func(context.Context, *umbel.Request) (int, error) { return 1, nil })
 }
 
-// registerSlow makes two more tasks known, which only the kill points send: each runs, the first time, until its delivery has
-// been renewed, and "hang" for ever.
+// registerSlow makes more tasks known, which only the kill points send: "slow" runs, the first time, until its delivery has
+// been renewed, and "hang" for ever; "orphan" takes its process with it, in a pool of processes.
 func registerSlow(app *umbel.App, start func(*umbel.Request), renewed <-chan struct{}) {
 	for _, name := range []string{"slow", "hang"} {
 		umbel.Register(app, "soak."+name, func(ctx context.Context, _ int) (int, error) {
@@ -125,4 +128,12 @@ func registerSlow(app *umbel.App, start func(*umbel.Request), renewed <-chan str
 			}
 		}, umbel.AcksLate(), umbel.RejectOnWorkerLost())
 	}
+	umbel.Register(app, "soak.orphan", func(ctx context.Context, _ int) (int, error) {
+		start(umbel.RequestFrom(ctx))
+		if worker.InChild() {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+		return 1, nil
+	}, umbel.AcksLate(), umbel.RejectOnWorkerLost())
 }

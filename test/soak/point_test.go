@@ -94,6 +94,11 @@ var crossings = []crossing{
 	{name: "between result and ack of a renewed task", kind: "slow", victim: impatient, kills: []killPoint{{"ack", parkings, "before"}}, starts: "0×2"},
 	{name: "after the ack of a renewed task", kind: "slow", victim: impatient, kills: []killPoint{{"ack", parkings, "after"}}, starts: "0×1"},
 
+	// A counted start whose process is lost goes back to its queue by a new message, then the parked copy is acked.
+	{name: "before a lost task is given back", kind: "orphan", victim: processes, kills: []killPoint{{"received", queueA, ""}, {"publish", queueA, "before"}}, starts: "0×2"},
+	{name: "between a lost task is given back and the ack of its copy", kind: "orphan", victim: processes,
+		kills: []killPoint{{"received", queueA, ""}, {"publish", queueA, "after"}}, starts: "0×3"},
+
 	// States on the way, and ways out without a run.
 	{name: "before state STARTED", victim: tracked, kills: []killPoint{{"store", "STARTED", "before"}}, starts: "0×1"},
 	{name: "between state STARTED and start", victim: tracked, kills: []killPoint{{"store", "STARTED", "after"}}, starts: "0×1"},
@@ -122,6 +127,7 @@ var crossings = []crossing{
 
 var (
 	impatient = []string{"broker_consumer_timeout=6"} // so that running tasks are renewed after 3 s
+	processes = []string{"-P", "process", "-c", "1"}  // so that what comes back waits
 	single    = []string{"-c", "1"}                   // one part after the other
 	tracked   = []string{"task_track_started=true"}
 )
