@@ -43,6 +43,7 @@ func TestConformance(t *testing.T) {
 				return b // the suite closes it
 			}
 			suite := brokertest.Suite{
+				Timeout: 2 * time.Minute, // of a machine that is busy with much else
 				Open:    dial,
 				Another: func(t *testing.T, _ broker.Broker) broker.Broker { return dial(t) },
 				Skip:    maps.Clone(rabbitSkips),
