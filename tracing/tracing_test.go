@@ -73,7 +73,13 @@ func (c *collecting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, rs := range in.ResourceSpans {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {
-				c.by[s.Name+" "+text(s, "celery.task_name")] = s
+				key := s.Name + " " + text(s, "celery.task_name")
+				for _, a := range s.Attributes {
+					if a.Key == "celery.retries" && a.Value.GetIntValue() > 0 {
+						key += " again"
+					}
+				}
+				c.by[key] = s
 			}
 		}
 	}
@@ -129,6 +135,8 @@ func program(dir string) (*umbel.App, func(context.Context) error, error) {
 	umbel.Register(app, "t.child", func(context.Context, umbel.Args) (int, error) { return 2, nil })
 	umbel.Register(app, "t.next", func(context.Context, umbel.Args) (int, error) { return 3, nil })
 	umbel.Register(app, "t.fails", func(context.Context, umbel.Args) (int, error) { return 0, errors.New("no") })
+	umbel.Register(app, "t.retries", func(context.Context, umbel.Args) (int, error) { return 0, errors.New("again") },
+		umbel.Retry{Max: 1, Backoff: time.Millisecond})
 	m, end, err := tracing.FromEnvironment(context.Background(), tracing.About{Service: "traced", Log: slog.New(slog.DiscardHandler)})
 	if m != nil {
 		app.Use(m)
@@ -194,6 +202,12 @@ func TestATraceFollowsATask(t *testing.T) {
 			}
 			c.under(c.under(parent, "send celery t.child"), "process celery t.child")
 			c.under(c.under(parent, "send celery t.next"), "process celery t.next") // sent when the handler had returned
+			if _, err := app.Send(ctx, "t.retries", nil); err != nil {
+				t.Fatal(err)
+			}
+			first := c.await("send celery t.retries")
+			c.under(first, "process celery t.retries")
+			c.under(first, "process celery t.retries again")
 			if _, err := app.Send(ctx, "t.fails", nil); err != nil {
 				t.Fatal(err)
 			}

@@ -61,6 +61,7 @@ func (w *Worker) expose() (hide func(), err error) {
 		return func() {}, nil
 	}
 	w.meter = newMeter()
+	w.metered.Store(true)
 	hide, _, err = vitals.Join(vitals.Config{Address: s.MetricsAddress, TokenFile: s.MetricsTokenFile, Public: s.MetricsPublic,
 		Names: s.MetricsNames, Log: w.log}, exposed{w})
 	if err != nil {
@@ -118,12 +119,12 @@ func (w *Worker) Live() error {
 
 // Metrics implements vitals.Source.
 func (e exposed) Metrics(p *metric.Page, _ []string) {
-	w, m := e.Worker, e.meter
+	w := e.Worker
 	p.Declare(families...)
-	if m == nil || w.resolved == nil {
+	if !w.metered.Load() { // not before Run
 		return
 	}
-	node := w.node
+	m, node := w.meter, w.node
 	v, _ := version.Get()
 	p.Add(metricInfo, 1, node, v, w.Pool)
 	p.Add(metricReady, metric.Truth(w.Ready() == nil), node)

@@ -57,6 +57,7 @@ type Worker struct {
 	twins      twins
 	stats      stats
 	meter      *meter      // nil: nobody asks for metrics
+	metered    atomic.Bool // meter is there
 	begun      atomic.Bool // Run consumes
 
 	aside   sync.WaitGroup // endings that no slot waits for

@@ -82,7 +82,7 @@ func TestAnAlarmAndAnOrderlyStopAreStatesAndNotFaults(t *testing.T) {
 	publish(t, b, message("q", "one"), message("q", "two"), message("q", "three"))
 	in := consume(t, b, broker.Subscription{Queue: "q", Prefetch: 1})
 	held := in.next()
-	if c := b.Condition(); !c.Connected || c.Blocked != "" || c.Blocks != 0 {
+	if c := b.Condition(); !c.Connected || c.Blocked != "" || c.Blocks != 0 || c.Losses != 0 {
 		t.Errorf("before the alarm: %+v", c)
 	}
 
@@ -138,6 +138,9 @@ func TestAnAlarmAndAnOrderlyStopAreStatesAndNotFaults(t *testing.T) {
 		t.Error("lost without a reason")
 	}
 	r.Start()
+	if c.Losses == 0 {
+		t.Errorf("%+v: a loss is not counted", c)
+	}
 	await("the return", func(c broker.Condition) bool { return c.Connected })
 	in.state(broker.ConsumerLost)
 	in.state(broker.ConsumerRestored)
