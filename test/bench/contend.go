@@ -47,17 +47,19 @@ func (b *brief) args() []string {
 
 // contenders by name. Each runs until its tasks are done and ctx is cancelled.
 var contenders = map[string]func(ctx context.Context, b *brief, t *tally) error{
-	"bare-work":     bareWork,
-	"umbel-work":    umbelWork,
-	"asynq-work":    asynqWork,
-	"machinery":     machineryWork,
-	"bare-send":     bareSend,
-	"bare-window":   bareWindow,
-	"umbel-send":    umbelSend,
-	"umbel-latency": umbelLatency,
-	"umbel-sqlite":  umbelSQLite,
-	"umbel-waiting": umbelWaiting,
-	"umbel-told":    umbelTold,
+	"bare-work":       bareWork,
+	"umbel-work":      umbelWork,
+	"asynq-work":      asynqWork,
+	"machinery":       machineryWork,
+	"bare-send":       bareSend,
+	"bare-window":     bareWindow,
+	"umbel-send":      umbelSend,
+	"umbel-latency":   umbelLatency,
+	"umbel-sqlite":    umbelSQLite,
+	"umbel-waiting":   umbelWaiting,
+	"umbel-told":      umbelTold,
+	"umbel-workflows": umbelWorkflows,
+	"umbel-beat":      umbelBeat,
 }
 
 func contend(name string, args []string) error {

@@ -46,6 +46,8 @@ type flags struct {
 	waiting int
 	latency int
 	monitor int
+	chord   int
+	entries int
 	only    string
 	profile string
 	quick   bool
@@ -60,6 +62,8 @@ func parseFlags() (f flags, err error) {
 	flag.IntVar(&f.waiting, "waiting", 10_000, "`N` tasks that wait in handlers")
 	flag.IntVar(&f.latency, "latency", 1_000, "`N` tasks sent one by one to an idle worker")
 	flag.IntVar(&f.monitor, "monitor-tasks", 50_000, "`N` tasks that the monitor watches; a million take about four minutes")
+	flag.IntVar(&f.chord, "chord", 10_000, "`N` members of a chord")
+	flag.IntVar(&f.entries, "entries", 100_000, "`N` entries of a schedule")
 	flag.StringVar(&f.only, "only", "", "measure only what has a name that begins with one of these, by `NAME,NAME`")
 	flag.StringVar(&f.profile, "profile", "", "write CPU and allocation profiles of the Go contenders into this `DIR`, which costs them a few per cent")
 	flag.BoolVar(&f.quick, "quick", false, "one round of a tenth: does it work at all?")
@@ -72,11 +76,11 @@ func parseFlags() (f flags, err error) {
 	}
 	if f.quick {
 		f.rounds = 1
-		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency, &f.monitor} {
+		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency, &f.monitor, &f.chord, &f.entries} {
 			*n /= 10
 		}
 	}
-	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency, f.monitor} {
+	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency, f.monitor, f.chord, f.entries} {
 		if n < 1 || n > 10_000_000 {
 			return f, fmt.Errorf("%d is out of range: want 1 to 10000000", n)
 		}

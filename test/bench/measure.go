@@ -35,6 +35,9 @@ func measure(ctx context.Context) error {
 	got := make(results)
 	for round := range f.rounds {
 		for _, t := range trials(&f) {
+			if t.most > 0 && round >= t.most {
+				continue
+			}
 			fs, err := t.run(ctx, m, t.name)
 			if err != nil {
 				return fmt.Errorf("%s: %w", t.name, err)
@@ -73,7 +76,7 @@ func (r results) spread(trial, name string) (low, high float64) {
 // String is for progress.
 func (f figures) String() string {
 	var out string
-	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each", "lag", "behind", "known"} {
+	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each", "lag", "behind", "known", "chain", "chord"} {
 		if v, ok := f[name]; ok {
 			out += fmt.Sprintf("%s %.4g  ", name, v)
 		}

@@ -27,6 +27,7 @@ type trial struct {
 	name  string // of its row
 	about string // what it is, for the report
 	run   func(ctx context.Context, m *meter, name string) (figures, error)
+	most  int // rounds at most; 0: all
 }
 
 // figures by name: rate (a second), cpu and server (µs a task, of the contender and of RabbitMQ and Redis), p50 and p99 (ms), rss (MiB), each (KiB a task).
@@ -46,23 +47,27 @@ type meter struct {
 func trials(f *flags) []trial {
 	n := f.tasks
 	all := []trial{
-		{"bare amqp091-go", "one goroutine acks each message", work("bare-work", n, concurrency, false, fillTasks)},
-		{"umbel", "`umbel worker -c 100`", work("umbel-work", n, concurrency, false, fillTasks)},
-		{"celery", "prefork, `-c 2`", work("celery", f.celery, processes, false, fillTasks)},
-		{"machinery", "on RabbitMQ, no results, concurrency 100", work("machinery", n, concurrency, false, machineryFill)},
-		{"asynq", "on Redis (not persistent), concurrency 100", work("asynq-work", n, concurrency, false, asynqFill)},
-		{"umbel, results in Redis", "`umbel worker -c 100`", work("umbel-work", n, concurrency, true, fillTasks)},
-		{"celery, results in Redis", "prefork, `-c 2`", work("celery", f.celery, processes, true, fillTasks)},
-		{"bare senders", "64 goroutines share a channel", send("bare-send", n)},
-		{"bare window", "one goroutine, 64 unconfirmed", send("bare-window", n)},
-		{"umbel senders", "64 goroutines call `Send`", send("umbel-send", n)},
-		{"latency", "", latency},
-		{"sqlite", "", sqlite},
-		{"idle memory", "", idleMemory},
-		{"waiting memory", "", waitingMemory},
-		{"monitor", "`umbel monitor`, history in SQLite", watched},
-		{"celery events", "`celery events --dump`, which keeps nothing", celeryEvents},
+		{name: "bare amqp091-go", about: "one goroutine acks each message", run: work("bare-work", n, concurrency, false, fillTasks)},
+		{name: "umbel", about: "`umbel worker -c 100`", run: work("umbel-work", n, concurrency, false, fillTasks)},
+		{name: "celery", about: "prefork, `-c 2`", run: work("celery", f.celery, processes, false, fillTasks)},
+		{name: "machinery", about: "on RabbitMQ, no results, concurrency 100", run: work("machinery", n, concurrency, false, machineryFill)},
+		{name: "asynq", about: "on Redis (not persistent), concurrency 100", run: work("asynq-work", n, concurrency, false, asynqFill)},
+		{name: "umbel, results in Redis", about: "`umbel worker -c 100`", run: work("umbel-work", n, concurrency, true, fillTasks)},
+		{name: "celery, results in Redis", about: "prefork, `-c 2`", run: work("celery", f.celery, processes, true, fillTasks)},
+		{name: "bare senders", about: "64 goroutines share a channel", run: send("bare-send", n)},
+		{name: "bare window", about: "one goroutine, 64 unconfirmed", run: send("bare-window", n)},
+		{name: "umbel senders", about: "64 goroutines call `Send`", run: send("umbel-send", n)},
+		{name: "latency", about: "", run: latency},
+		{name: "sqlite", about: "", run: sqlite},
+		{name: "idle memory", about: "", run: idleMemory},
+		{name: "waiting memory", about: "", run: waitingMemory},
+		{name: "monitor", about: "`umbel monitor`, history in SQLite", run: watched},
+		{name: "celery events", about: "`celery events --dump`, which keeps nothing", run: celeryEvents},
 	}
+	all = append(all,
+		trial{name: "workflows", run: workflows("umbel-workflows"), most: 3},
+		trial{name: "celery workflows", run: workflows("celery-workflows"), most: 3},
+		trial{name: "schedules", run: schedules, most: 1})
 	var wanted []trial
 	for _, t := range all {
 		if f.wants(t.name) {
