@@ -97,7 +97,7 @@ func (s *processSeat) terminate(signal syscall.Signal) {
 	case s.left:
 		return
 	case signal == syscall.SIGKILL || grace == 0:
-		s.child.Kill()
+		s.child.End()
 		return
 	case signal != syscall.SIGTERM: // which children do not hear: the pipe tells them
 		s.child.Signal(signal)
@@ -107,7 +107,7 @@ func (s *processSeat) terminate(signal syscall.Signal) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if !s.left {
-				s.child.Kill()
+				s.child.End()
 			}
 		})
 	}
@@ -118,7 +118,7 @@ func (s *processSeat) expel(*run) (string, []any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.child.Kill()
+	s.child.End()
 	return "its child process is killed, another takes its place", []any{"pid", s.child.PID()}
 }
 

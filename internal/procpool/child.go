@@ -37,6 +37,7 @@ type Child struct {
 	status    string
 	late      bool // killed for not coming up in time; guarded by mu
 	silent    bool // killed for not answering; guarded by mu
+	wanted    bool // killed by its taker; guarded by mu
 }
 
 // A call is one thing that a child does.
@@ -166,6 +167,14 @@ func (c *Child) Kill() {
 	if !c.reaped {
 		killGroup(c.process)
 	}
+}
+
+// End is Kill for its taker, who has a reason and tells it: what the child did is not to go on.
+func (c *Child) End() {
+	c.mu.Lock()
+	c.wanted = true
+	c.mu.Unlock()
+	c.Kill()
 }
 
 // Signal sends a signal to the child alone.

@@ -345,7 +345,7 @@ func (p *Pool) isLeaving(c *Child) bool {
 func (p *Pool) gone(c *Child) {
 	defer p.reaping.Done()
 	c.mu.Lock()
-	up, late, silent := c.up, c.late, c.silent
+	up, late, silent, wanted := c.up, c.late, c.silent, c.wanted
 	c.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -357,6 +357,9 @@ func (p *Pool) gone(c *Child) {
 	delete(p.children, c)
 	p.idle = slices.DeleteFunc(p.idle, func(i *Child) bool { return i == c })
 	switch {
+	case up && wanted:
+		p.lost++
+		p.config.Log.Info("child process was ended; another takes its place", "pid", c.PID(), "exit", c.status)
 	case up:
 		p.lost++
 		p.config.Log.Error("child process is lost; another takes its place", "pid", c.PID(), "exit", c.status, "hung", silent)
