@@ -40,6 +40,14 @@ func (p *part) Ready() error {
 
 func get(t *testing.T, addr, path string, change func(*http.Request)) (int, string) {
 	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: true}
+	if strings.HasPrefix(addr, "/") {
+		socket := addr
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}
+		addr = "localhost"
+	}
 	r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr+path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +55,7 @@ func get(t *testing.T, addr, path string, change func(*http.Request)) (int, stri
 	if change != nil {
 		change(r)
 	}
-	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	c := &http.Client{Transport: transport}
 	resp, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +66,17 @@ func get(t *testing.T, addr, path string, change func(*http.Request)) (int, stri
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(text)
+}
+
+// socket is the path of a unix socket that is not there.
+func socket(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "vitals") // its path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
 }
 
 func join(t *testing.T, c Config, p *part) (addr string, leave func()) {
@@ -72,12 +91,7 @@ func join(t *testing.T, c Config, p *part) (addr string, leave func()) {
 
 func TestPartsOfAProcessShareAPage(t *testing.T) {
 	t.Parallel()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := free.Addr().String()
-	free.Close()
+	at := socket(t)
 	one, two := &part{name: "one"}, &part{name: "two"}
 	addr, _ := join(t, Config{Address: at}, one)
 	_, leave := join(t, Config{Address: at}, two)
@@ -171,12 +185,7 @@ func TestPagesAreCompressedForWhoAsks(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "vitals") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	at := filepath.Join(dir, "s")
+	at := socket(t)
 	p := &part{name: "asked"}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
