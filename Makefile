@@ -83,7 +83,7 @@ soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the 
 
 .PHONY: screenshots
 screenshots: ## write the pictures of the monitor into docs/images (needs Chromium)
-	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages' ./monitor
+	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages|TestActionsInTheBrowser' ./monitor
 
 .PHONY: services
 services: ## install the servers that tests start (Debian)

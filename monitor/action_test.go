@@ -29,7 +29,7 @@ func (r *rig) employ(name string) {
 	umbel.Register(app, "shop.fail", func(context.Context, struct{}) (int, error) { return 0, errors.New("no pears") })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- worker.New(app, worker.Config{Nodename: name}).Run(ctx) }()
+	go func() { ended <- worker.New(app, worker.Config{Nodename: name, Concurrency: 2}).Run(ctx) }()
 	r.t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

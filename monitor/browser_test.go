@@ -203,6 +203,7 @@ func TestPagesOfAFullFleet(t *testing.T) {
 	b.run(chromedp.EmulateViewport(390, 800))
 	b.open("/", "Tasks a second")
 	b.so("document.documentElement.scrollWidth <= innerWidth")
+	b.so("document.querySelectorAll('.plot path.line').length >= 8")
 	b.shot("narrow")
 	for _, page := range []string{"/workers", "/tasks", "/task/f10a-ship", "/queues"} {
 		b.open(page, "")
@@ -253,9 +254,18 @@ func TestActionsInTheBrowser(t *testing.T) {
 		t.Fatal(a.Status)
 	}
 	b := browse(t, r.url)
+	held, err := r.app.Send(context.Background(), "shop.hold", struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // or its worker would wait for it
+		r.send("POST", "/api/v1/tasks/"+held.ID()+"/revoke", map[string]any{"terminate": true}, as("ann", "ann's password"))
+	})
 	b.open("/worker/w1@host", "Log in")
 	b.eval("{const f = document.querySelector('form').elements; f.name.value = 'ann'; f.password.value = \"ann's password\"}")
 	b.eval("document.querySelector('form').requestSubmit()")
+	b.sees("1 of 2 busy") // as the worker says
+	b.sees("shop.hold")
 	b.press("Add consumer")
 	b.so("document.querySelector('dialog[open] input') === document.activeElement")
 	b.eval("document.activeElement.value = 'extra'; document.querySelector('dialog .main').click()")
@@ -284,6 +294,7 @@ func TestActionsInTheBrowser(t *testing.T) {
 
 	b.press("Audit")
 	b.sees("run again")
+	b.shot("audit")
 	b.sees("add_consumer")
 	b.sees("revoke")
 	b.complain()

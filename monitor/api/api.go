@@ -81,6 +81,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/stream", access.Read, a.hub.serve},
 		{"GET /api/v1/workers", access.Read, a.workers},
 		{"GET /api/v1/workers/{name}", access.Read, a.worker},
+		{"GET /api/v1/workers/{name}/inspect", access.Read, a.inspect},
 		{"GET /api/v1/tasks", access.Read, a.tasks},
 		{"GET /api/v1/tasks/{id}", access.Read, a.task},
 		{"GET /api/v1/tasks/{id}/workflow", access.Read, a.workflow},

@@ -102,6 +102,8 @@ async function open(moved) {
   const found = at === '/login' ? { name: 'Log in', open: login } : pages.find(p => p.path.test(at));
   document.title = (found ? found.name + ' · ' : '') + 'Umbel';
   draw();
+  const current = bar.querySelector('nav [aria-current]');
+  if (current) current.scrollIntoView({ block: 'nearest', inline: 'nearest' }); // a narrow bar scrolls
   main.replaceChildren();
   if (!found) {
     show(main, h('h1', null, 'There is no such page'), h('p', null, h('a', { href: prefix + '/' }, 'Overview')));

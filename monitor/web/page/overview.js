@@ -21,7 +21,7 @@ export async function overview(page) {
     runtime: chart({ ...options, title: 'Run time', format: span, least: 0.001 }),
     wait: chart({ ...options, title: 'Wait for a worker', format: span, least: 0.001 }),
   };
-  const wrong = h('section', { class: 'wrong', 'aria-label': 'What is wrong now' });
+  const wrong = h('section', { class: 'wrong', 'aria-label': 'What is wrong now', 'aria-live': 'polite' });
   const tiles = h('div', { class: 'tiles' });
   const picker = h('div', { class: 'picker' });
   page.place.append(h('h1', { class: 'unseen' }, 'Overview'), wrong, tiles,

@@ -1,6 +1,6 @@
 import { h, show } from './dom.js';
 import { ask, listen, prefix } from './client.js';
-import { ago, count, full, span } from './format.js';
+import { ago, bytes, count, full, span } from './format.js';
 import { doing, workerActions } from './action.js';
 import { badge, call, taskLink, workerLink } from './state.js';
 
@@ -46,7 +46,18 @@ export async function workers(page) {
 export async function worker(page) {
   const name = page.part;
   const out = doing();
-  let busy = false;
+  let busy = false, told = null, asking = false;
+
+  // inspect asks the worker itself, which takes as long as it takes.
+  async function inspect() {
+    if (asking) return;
+    asking = true;
+    try {
+      const r = await ask('workers/' + encodeURIComponent(name) + '/inspect');
+      if (r.answered || !told) told = r;
+    } catch { /* what heartbeats tell is shown */ } finally { asking = false; }
+  }
+
   async function load() {
     if (busy) return;
     busy = true;
@@ -68,14 +79,44 @@ export async function worker(page) {
       h('dl', { class: 'facts' }, row('Software', software(w)), row('System', w.system || '–'), row('Process', w.pid || '–'),
         row('Running', count(w.active)), row('Done since its start', count(w.processed)), row('Load of its host', w.load.map(l => l.toFixed(2)).join(' · ')),
         row('Heard', w.heard ? ago(w.heard) : 'it said that it leaves'), row('Heartbeat every', span(w.interval))),
+      now(w),
       workerActions(page, w.name, out),
       h('h2', null, 'Latest tasks'),
       recent.length ? taskTable(recent) : h('p', { class: 'empty' }, 'None in the history.'),
       h('p', null, h('a', { href: prefix + '/tasks?worker=' + encodeURIComponent(w.name) }, 'All tasks of this worker')));
   }
+
+  // now is what the worker says of itself.
+  function now(w) {
+    if (!told) return h('p', { class: 'faint', 'data-key': 'now' }, w.state === 'online' ? 'Asking the worker…' : '');
+    if (!told.answered) return h('p', { class: 'faint', 'data-key': 'now' }, 'The worker does not answer questions about itself.');
+    const s = told.stats || {}, pool = s.pool || {}, active = told.active || [], queues = told.queues || [];
+    const slots = Number(pool['max-concurrency']) || (pool.processes || []).length;
+    const kind = String(pool.implementation || '').replace(/^celery\.concurrency\.|:TaskPool$/g, '');
+    const fact = (k, v) => v === null || v === undefined || v === '' ? [] : row(k, v);
+    return h('section', { 'data-key': 'now' }, h('h2', null, 'Now'),
+      h('dl', { class: 'facts' },
+        row('Slots', [count(active.length) + ' of ' + (slots ? count(slots) : '?') + ' busy', slots ? h('span', { class: 'slots', role: 'img', 'aria-label': active.length + ' of ' + slots + ' slots are busy' },
+          Array.from({ length: Math.min(slots, 64) }, (_, i) => h('span', { class: i < active.length ? 'on' : null }))) : null]),
+        fact('Pool', kind), fact('Prefetch', s.prefetch_count === undefined ? null : s.prefetch_count ? count(Number(s.prefetch_count)) : 'no limit'),
+        fact('Memory at most', s.rusage && s.rusage.maxrss > 0 ? bytes(Number(s.rusage.maxrss) * 1024) : null), fact('Up for', s.uptime ? span(Number(s.uptime)) : null),
+        fact('Consumes', queues.length ? queues.map((q, i) => [i ? ', ' : '', h('a', { href: prefix + '/queue/' + encodeURIComponent(q.name) }, q.name)]) : 'no queue')),
+      active.length ? h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Tasks that run' }, h('table', null,
+        h('thead', null, h('tr', null, ['Running', 'Id', 'Since'].map(t => h('th', { scope: 'col', class: t === 'Since' ? 'num' : null }, t)))),
+        h('tbody', null, active.slice(0, 100).map(t => h('tr', { 'data-key': t.id }, h('th', { scope: 'row' }, h('a', { href: prefix + '/task/' + encodeURIComponent(t.id) }, t.name || t.type || t.id)),
+          h('td', null, taskLink(t)), h('td', { class: 'num' }, t.time_start ? ago(Number(t.time_start)) : '–')))))) : null);
+  }
+
   let last = 0;
-  page.until(listen('overview', () => { if (!document.hidden && Date.now() - last > 3000) { last = Date.now(); load(); } }));
+  page.until(listen('overview', async () => {
+    if (document.hidden || Date.now() - last < 3000) return;
+    last = Date.now();
+    await inspect();
+    if (!page.ended()) load();
+  }));
   await load();
+  await inspect();
+  if (!page.ended()) await load();
 }
 
 // taskTable lists tasks, the latest first.
