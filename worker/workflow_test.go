@@ -455,24 +455,77 @@ func TestLostPartsOfAChordAreFoundAndNamed(t *testing.T) {
 	}
 }
 
-func TestThousandsOfMembersArePublishedAndCounted(t *testing.T) {
-	app := newApp(t, umbel.Config{})
-	numbers(app)
-	start(t, app, worker.Config{Concurrency: 8})
-	steps := make([]umbel.Step, 5_000)
-	for i := range steps {
-		steps[i] = app.Signature("add", umbel.Args{i})
+// A chord of a hundred thousand parts is published in batches and joined once, in order; a group's members are counted without their
+// results.
+func TestHugeGroupsAndChordsAreCountedAndJoined(t *testing.T) {
+	members := 100_000
+	if underRace {
+		members /= 10
 	}
-	g, err := umbel.Group(steps...).SendGroup(deadline(t))
+	app := newApp(t, umbel.Config{})
+	part := umbel.Register(app, "part", func(_ context.Context, n int) (int, error) { return n, nil })
+	var bodies atomic.Int64
+	body := umbel.Register(app, "body", func(_ context.Context, in []int) (int, error) {
+		bodies.Add(1)
+		for i, n := range in {
+			if n != i {
+				return 0, fmt.Errorf("result %d is that of part %d", i, n)
+			}
+		}
+		return len(in), nil
+	})
+	start(t, app, worker.Config{Concurrency: 8})
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	defer cancel()
+	steps := make([]umbel.Step, members)
+	for i := range steps {
+		steps[i] = part.S(i)
+	}
+	few := members / 10
+	g, err := umbel.Group(steps[:few]...).SendGroup(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	if err := g.Wait(deadline(t), func(*protocol.Result) { n++ }); err != nil || n != len(steps) {
+	if err := g.Wait(ctx, func(*protocol.Result) { n++ }); err != nil || n != few {
 		t.Fatalf("%d ended, %v", n, err)
 	}
-	if ok, failed, err := g.Count(deadline(t)); ok != len(steps) || failed != 0 || err != nil {
+	if ok, failed, err := g.Count(ctx); ok != few || failed != 0 || err != nil {
 		t.Fatalf("counted %d and %d, %v", ok, failed, err)
+	}
+	r, err := umbel.ChordOf(umbel.Group(steps...), body.S()).Send(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Get(ctx); err != nil || n != members || bodies.Load() != 1 {
+		t.Fatalf("the body got %d results, %v, and ran %d times", n, err, bodies.Load())
+	}
+}
+
+func TestEmptyGroupsHaveNothingToWaitFor(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	numbers(app)
+	start(t, app, worker.Config{Concurrency: 1})
+	g, err := umbel.Group().Bind(app).SendGroup(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, failed, err := g.Count(deadline(t)); ok+failed != 0 || err != nil || len(g.Members()) != 0 {
+		t.Errorf("an empty group: %d, %d, %v", ok, failed, err)
+	}
+	if err := g.Wait(deadline(t), nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := umbel.Group().Bind(app).Send(deadline(t)); err == nil {
+		t.Error("an empty group gave a result to wait for")
+	}
+	r, err := umbel.Chain(app.Signature("add", umbel.Args{1}), umbel.Group(), app.Signature("add", umbel.Args{2})).Send(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got float64
+	if err := r.Get(deadline(t), &got); err != nil || got != 3 {
+		t.Errorf("a chain with an empty group: %v, %v", got, err)
 	}
 }
 
