@@ -117,7 +117,8 @@ var crossings = []crossing{
 	{name: "before a chord's part is counted", send: sendChord, victim: single, kills: []killPoint{{"part", "SUCCESS", "before"}}, starts: "0×2", then: "0×1"},
 	{name: "between a chord's part is counted and its ack", send: sendChord, victim: single, kills: []killPoint{{"part", "SUCCESS", "after"}}, starts: "0×2", then: "0×1"},
 	{name: "before the body of a chord", send: sendChord, victim: single, kills: []killPoint{{"publish", queueB, "before"}}, starts: "-", then: "0×1"},
-	{name: "between the body of a chord and the ack of its last part", send: sendChord, victim: single, kills: []killPoint{{"publish", queueB, "after"}}, starts: "-", then: "0×2"},
+	{name: "between the body of a chord and the ack of its last part", send: sendChord, victim: single, kills: []killPoint{{"publish", queueB, "after"}}, starts: "-",
+		then: "0×1 or 0×2"}, // it is not begun again once it has succeeded
 
 	// An ETA that came straight to the work queue: the message goes into the broker's delay, then it is acked.
 	{name: "before an ETA goes into the delay", send: sendDirect, kills: []killPoint{{"publish", "delay:" + queueA, "before"}}, starts: "0×1"},
@@ -189,7 +190,7 @@ func (c crossing) cross(w *bench) {
 	if got := w.starts(id); got != c.starts && c.starts != "-" {
 		t.Errorf("starts %s, want %s", got, c.starts)
 	}
-	if got := w.starts(id + "-callback"); got != c.then {
+	if got := w.starts(id + "-callback"); !slices.Contains(strings.Split(c.then, " or "), got) {
 		t.Errorf("starts of the callback %q, want %q", got, c.then)
 	}
 	stat, err := w.broker().Stat(t.Context(), dead)
