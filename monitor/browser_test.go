@@ -215,6 +215,7 @@ func TestPagesOfAFullFleet(t *testing.T) {
 	b.eval("document.querySelector('[title=\"light or dark\"]').click()")
 	b.so("document.documentElement.dataset.theme === 'dark'")
 	b.so("document.querySelectorAll('.plot path.line').length >= 8")
+	b.so("document.getAnimations().length === 0") // colours change by and by
 	b.shot("dark")
 	b.complain()
 }

@@ -32,7 +32,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what a test waits for.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 var spaces atomic.Int64
 
