@@ -188,6 +188,9 @@ func (c *Client) read(d *broker.Delivery, ticket string, cmd *Command) *protocol
 	return r
 }
 
+// sendMost bounds the publishing of a command: a broker under an alarm takes none for as long as that lasts.
+const sendMost = 10 * time.Second
+
 // send publishes a command. reached is false when there is nobody to hear it.
 func (c *Client) send(ctx context.Context, cmd Command, ticket, oid string) (reached bool, err error) {
 	m := &c.mailbox
@@ -210,6 +213,8 @@ func (c *Client) send(ctx context.Context, cmd Command, ticket, oid string) (rea
 	if err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, sendMost)
+	defer cancel()
 	err = c.broker.Publish(ctx, &broker.Message{Envelope: *env, Exchange: m.requests()})
 	if isUnroutable(err) {
 		return false, nil
