@@ -200,8 +200,7 @@ func (s *spool) watch(away func()) (stop func()) {
 	done := make(chan struct{})
 	var timer *time.Timer
 	var mu sync.Mutex // guards timer
-	var look func()
-	look = func() {
+	look := func() {
 		c, known := s.app.BrokerCondition()
 		if !known && s.app.link.Load() == nil || known && (!c.Connected || c.Blocked != "") {
 			away()

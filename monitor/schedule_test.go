@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/monitor"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
@@ -17,8 +16,6 @@ import (
 
 // A desk stands for beat: package cli has the real one, and its test.
 type desk struct {
-	app *umbel.App
-
 	mu   sync.Mutex // guards list
 	list []api.Schedule
 }
