@@ -93,6 +93,14 @@ func (r *record) cause(t taskLine, before []startLine, first, again startLine) s
 			return "its worker did not see that the retry had been sent: after " + r.blame(s.worker, at)
 		}
 	}
+	// A quorum queue sends on what the next one did not confirm, and it may have arrived: at least once.
+	if t.kind == "countdown" || again.attempt > 0 {
+		for _, f := range r.faults {
+			if f.stopsNodes() && f.during(t.intent, again.at) {
+				return "sent on twice from one delay queue to the next: " + f.name
+			}
+		}
+	}
 	// A copy was parked for a message that had been handed out before, and the original was not acked.
 	if first.again || again.again {
 		for _, f := range r.faults {
@@ -132,6 +140,11 @@ func (r *record) blame(process string, at int64) string {
 		return gentle
 	}
 	return name
+}
+
+// stopsNodes reports whether a fault takes a broker, or nodes of one, away.
+func (f faultLine) stopsNodes() bool {
+	return f.name == rollingRestart{}.name() || strings.HasPrefix(f.name, "broker ")
 }
 
 func (f faultLine) gentle() bool {
