@@ -52,7 +52,7 @@ func randomCanvases(t *testing.T, w *world, fleet string, seed uint64, count int
 		cases[i] = newRandomCase(fleet, seed, uint64(i))
 		cases[i].begin(t, w)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute+time.Duration(count)*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute+time.Duration(count)*time.Second) // only decides how long a failing test takes
 	defer cancel()
 	for _, c := range cases {
 		t.Run(fmt.Sprint(c.name, " built in ", c.side), func(t *testing.T) { c.check(ctx, t, w.app) })
