@@ -59,9 +59,12 @@ func (w *Worker) prepare(r *run) *protocol.Body {
 		w.giveBack(r.delivery)
 		return nil
 	}
-	if r.known.policy.AcksLate {
-		w.inflight.add(r)
-	} else if !w.ackEarly(r) {
+	if r.known.policy.AcksLate && !w.inflight.begin(r) {
+		w.leaveToCopy(r)
+		r.seat.leave()
+		return nil
+	}
+	if !r.known.policy.AcksLate && !w.ackEarly(r) {
 		r.seat.leave()
 		return nil
 	}

@@ -9,13 +9,19 @@ type inflight struct {
 	byID map[string]*run
 }
 
-func (f *inflight) add(r *run) {
+// begin takes r in and reports whether it may run. It may not when its connection is gone: a copy may have been admitted
+// already, found nobody to join, and will run.
+func (f *inflight) begin(r *run) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if r.stale() {
+		return false
+	}
 	if f.byID == nil {
 		f.byID = make(map[string]*run)
 	}
 	f.byID[r.task.ID] = r
+	return true
 }
 
 // join gives the delivery of a copy to the run of the same attempt, if that is still going on under a connection that is

@@ -86,10 +86,8 @@ func (w *Worker) counted(r *run) bool {
 			w.twins.keep(r.task.ID)
 		}
 		r.delivery, r.consumer, r.epoch, r.parkedAt = c.delivery, lot.consumer, c.epoch, time.Now()
-		if r.stale() { // the copy went back to the queue: it begins when that comes
-			w.twins.add(r.task.ID, r.task.Retries, false)
-			w.twins.keep(r.task.ID)
-			r.over()
+		if r.stale() {
+			w.leaveToCopy(r)
 			return false
 		}
 		return true
@@ -109,6 +107,16 @@ func (w *Worker) counted(r *run) bool {
 	w.log.Error("cannot count the start of a task that was handed out before; it is started uncounted", "task", r.request.DisplayName(),
 		"id", r.task.ID, "queue", r.delivery.Queue, "error", err)
 	return true
+}
+
+// leaveToCopy ends a run that has lost its connection before it began: the broker hands its message out again. Of a parked
+// one both messages may come, and the first of them is to begin.
+func (w *Worker) leaveToCopy(r *run) {
+	if r.isParked() {
+		w.twins.add(r.task.ID, r.task.Retries, false)
+		w.twins.keep(r.task.ID)
+	}
+	r.over()
 }
 
 // poison ends a task that took too many workers with it.
