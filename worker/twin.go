@@ -37,10 +37,13 @@ func (t *twins) add(id string, retries int, begun bool) {
 	if t.byID == nil {
 		t.byID = make(map[string]*twin)
 	}
-	if _, known := t.byID[id]; !known {
+	before := t.byID[id]
+	if before == nil {
 		t.order = append(t.order, id)
 	}
-	t.byID[id] = &twin{retries: retries, begun: begun, at: time.Now()}
+	// Parked anew, the attempt may have a third message: the one that is known to be at the broker still comes.
+	kept := before != nil && before.kept && before.retries == retries
+	t.byID[id] = &twin{retries: retries, begun: begun, kept: kept, at: time.Now()}
 	for len(t.order) > twinsMost {
 		delete(t.byID, t.order[0])
 		t.order = t.order[1:]
