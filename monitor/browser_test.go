@@ -42,23 +42,47 @@ func browse(t *testing.T, url string) *browser {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("force-color-profile", "srgb"), chromedp.WSURLReadTimeout(patience))
-	alloc, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(alloc)
-	b := &browser{t: t, ctx: ctx, url: url}
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Logf("close the browser: %v", err)
+	for attempt := 1; ; attempt++ {
+		ctx, end, err := launch(options)
+		if err != nil {
+			end()
+			if attempt == launches {
+				t.Fatalf("chromium does not start: %v", err)
+			}
+			t.Logf("start the browser: %v", err)
+			continue
 		}
-		cancel()
-		for _, f := range b.faults {
-			t.Errorf("the page complained: %s", f)
-		}
-	})
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 860)); err != nil { // the first call starts it, and has no deadline
-		t.Fatal(err)
+		b := &browser{t: t, ctx: ctx, url: url}
+		t.Cleanup(func() {
+			end()
+			for _, f := range b.faults {
+				t.Errorf("the page complained: %s", f)
+			}
+		})
+		return b
 	}
-	return b
+}
+
+// launches is how often a browser that does not come up is started again.
+const launches = 3
+
+// launch starts a browser; end ends it, whatever state it is in. The first call starts it, and its context lives as long as
+// the browser: the bound stands beside it.
+func launch(options []chromedp.ExecAllocatorOption) (ctx context.Context, end func(), err error) {
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(alloc)
+	end = func() { // no good-bye: a browser that has died would be waited for without end
+		cancel()
+		cancelAlloc()
+	}
+	began := make(chan error, 1)
+	go func() { began <- chromedp.Do(ctx, chromedp.EmulateViewport(1280, 860)) }()
+	select {
+	case err = <-began:
+	case <-time.After(patience):
+		err = fmt.Errorf("no answer within %v", patience)
+	}
+	return ctx, end, err
 }
 
 // run has a bound.
@@ -110,7 +134,9 @@ func (b *browser) so(expression string) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if _, err := chromedp.Run(ctx, chromedp.Poll[any](expression, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))); err != nil {
-		text, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		defer cancel()
+		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		b.t.Fatalf("%s: %v\nthe page says:\n%s", expression, err, text)
 	}
 }

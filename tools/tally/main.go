@@ -99,6 +99,12 @@ func tally(r io.Reader, w io.Writer) (c count, err error) {
 					c.failures = append(c.failures, failure{e.Package, "", output[key]})
 				}
 				fmt.Fprint(w, strings.Join(output[key], ""))
+				for _, test := range slices.Sorted(maps.Keys(output)) { // what was still running tells why it had to end
+					if strings.HasPrefix(test, e.Package+"\x00") && test != key {
+						fmt.Fprint(w, strings.Join(output[test], ""))
+						delete(output, test)
+					}
+				}
 			}
 			fmt.Fprintf(w, "%-5s %6.1fs  %s\n", e.Action, e.Elapsed, e.Package)
 			delete(broken, e.Package)

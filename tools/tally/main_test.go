@@ -19,6 +19,7 @@ func TestTally(t *testing.T) {
 {"Action":"skip","Package":"p","Test":"TestD"}
 {"Action":"output","Package":"p","Test":"TestE","Output":"    d.go:1: nothing is kept for ec17fe42-646e-4e77-bff2-beb0f0a51794\n"}
 {"Action":"skip","Package":"p","Test":"TestE"}
+{"Action":"output","Package":"p","Test":"TestF","Output":"still running: goroutine 7\n"}
 {"Action":"fail","Package":"p","Elapsed":1.5}
 {"ImportPath":"q","Action":"build-output","Output":"q.go:1: undefined: x\n"}
 {"ImportPath":"q","Action":"build-fail"}
@@ -29,7 +30,7 @@ not json
 	if err != nil || c.passed != 1 || c.failed != 2 || c.skipped != 3 {
 		t.Errorf("%d passed, %d failed, %d skipped: %v", c.passed, c.failed, c.skipped, err)
 	}
-	for _, want := range []string{"it broke", "undefined: x", "fail     1.5s  p\n", "skip     1  p: c_test.go:1: NOT TESTED: no server\n",
+	for _, want := range []string{"it broke", "still running: goroutine 7", "undefined: x", "fail     1.5s  p\n", "skip     1  p: c_test.go:1: NOT TESTED: no server\n",
 		"skip     2  p: d.go:1: nothing is kept for …\n", "FAILED p TestB\n    b_test.go:1: it broke\n", "FAILED q\n", "not json"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.String())
