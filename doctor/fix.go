@@ -364,7 +364,7 @@ func (f *fixer) transport(name string, v value) {
 		f.note("%s: %s is known only when Python runs (%s)", name, v.Node, v.Place)
 		return
 	}
-	for key := range options {
+	for _, key := range keysOf(options) {
 		if foreign[key] != "" && (name == "broker_transport_options" || !strings.Contains(scheme(f.text("result_backend")), "sentinel")) {
 			f.note("%s: %s belongs to %s", name, key, foreign[key])
 			delete(options, key)

@@ -29,10 +29,8 @@ func (s *system) amqp() bool {
 }
 
 func tlsOptions(s *system, report func(Finding)) {
-	for name, redis := range map[string]bool{"broker_use_ssl": false, "redis_backend_use_ssl": true} {
-		if name == "broker_use_ssl" {
-			redis = strings.HasPrefix(scheme(s.text("broker_url")), "redis")
-		}
+	for _, name := range []string{"broker_use_ssl", "redis_backend_use_ssl"} {
+		redis := name == "redis_backend_use_ssl" || strings.HasPrefix(scheme(s.text("broker_url")), "redis")
 		s.each(name, func(a assigned) {
 			if a.Kind != python.Dict || !a.celery {
 				return

@@ -70,7 +70,8 @@ func (s *system) assign(spelt string, v value, celery bool) {
 
 // settle finds the last word on each setting when all is read: what an environment variable gives a setting, that setting has.
 func (s *system) settle() {
-	for name, v := range s.variables {
+	for _, name := range keysOf(s.variables) {
+		v := s.variables[name]
 		known, ok := setting.Lookup(name)
 		if ok && strings.HasPrefix(name, "CELERY_") {
 			s.set[known.Name] = value{&python.Node{Kind: python.String, Text: v.text, Line: v.Line}, v.Place}
