@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,10 +65,7 @@ func (f *fixer) setting(known setting.Setting, v value) {
 		return
 	}
 	switch known.Class {
-	case setting.Refused:
-		f.note("%s is left out: %s (%s)", known.Name, known.Why, v.Place)
-		return
-	case setting.Accepted:
+	case setting.Refused, setting.Accepted:
 		f.note("%s is left out: %s (%s)", known.Name, known.Why, v.Place)
 		return
 	}
@@ -241,7 +239,7 @@ func (f *fixer) queueTable() {
 			}
 			if _, ok := arguments["x-dead-letter-exchange"]; ok {
 				key, _ := arguments["x-dead-letter-routing-key"].(string)
-				options["dead_letter"] = orElse(key, q.name+".dlq")
+				options["dead_letter"] = cmp.Or(key, q.name+".dlq")
 				delete(arguments, "x-dead-letter-exchange")
 				delete(arguments, "x-dead-letter-routing-key")
 			}
@@ -254,13 +252,6 @@ func (f *fixer) queueTable() {
 	if len(table) > 0 {
 		f.put("task_queues", table)
 	}
-}
-
-func orElse(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // routeTable writes task_routes. Keys that bind to nothing are left out; dead letters go to their queue.
@@ -291,7 +282,7 @@ func (f *fixer) routeTable() {
 			if options == nil {
 				options = make(map[string]any)
 			}
-			options["dead_letter"] = orElse(dead, name+".dlq")
+			options["dead_letter"] = cmp.Or(dead, name+".dlq")
 			queues[name] = options
 		}
 		for key := range table {

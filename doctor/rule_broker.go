@@ -211,7 +211,7 @@ func (s *system) strange(name, transport string, fits func(owner string) bool, r
 	})
 }
 
-// parse is a URL with a password, or nil.
+// secretURL is a URL that holds a password, or nil.
 func secretURL(text string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil || u.User == nil || u.Host == "" {

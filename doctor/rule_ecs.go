@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/umbel-go/umbel/internal/python"
@@ -39,7 +40,7 @@ func ecsRefused(s *system, report func(Finding)) {
 				Instead: `"memory": 1024 in the container, or "cpu" and "memory" of the task, which Fargate wants anyway`,
 			})
 		}
-		if image := c.Get("image"); image != nil && image.Kind == python.String && (strings.HasSuffix(image.Text, ":latest") || !strings.ContainsAny(last(image.Text, "/"), ":@")) {
+		if image := c.Get("image"); image != nil && image.Kind == python.String && (strings.HasSuffix(image.Text, ":latest") || !strings.ContainsAny(path.Base(image.Text), ":@")) {
 			report(Finding{
 				Severity: Low, Verdict: Dangerous, Place: c.at(image),
 				What: fmt.Sprintf("container %q runs whatever is latest", c.name()), Why: "two tasks started an hour apart can run different code, and there is nothing to go back to.",
@@ -58,11 +59,6 @@ func ecsRefused(s *system, report func(Finding)) {
 			})
 		}
 	}
-}
-
-func last(s, sep string) string {
-	_, after, _ := cutLast(s, sep)
-	return after
 }
 
 func ecsResults(s *system, report func(Finding)) {

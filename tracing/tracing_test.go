@@ -47,10 +47,12 @@ type collecting struct {
 	t  *testing.T
 	mu sync.Mutex
 	by map[string]*otlp.Span // by name and task
+
+	came chan struct{} // cap 1: spans did
 }
 
 func collect(t *testing.T) *collecting {
-	c := &collecting{t: t, by: make(map[string]*otlp.Span)}
+	c := &collecting{t: t, by: make(map[string]*otlp.Span), came: make(chan struct{}, 1)}
 	s := httptest.NewServer(c)
 	t.Cleanup(s.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", s.URL)
@@ -83,6 +85,10 @@ func (c *collecting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	select {
+	case c.came <- struct{}{}:
+	default:
+	}
 }
 
 func text(s *otlp.Span, key string) string {
@@ -97,7 +103,7 @@ func text(s *otlp.Span, key string) string {
 // await waits for a span: operation, queue, task.
 func (c *collecting) await(name string) *otlp.Span {
 	c.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for late := time.After(patience); ; {
 		c.mu.Lock()
 		s := c.by[name]
 		names := fmt.Sprint(len(c.by), " spans:")
@@ -108,7 +114,9 @@ func (c *collecting) await(name string) *otlp.Span {
 		if s != nil {
 			return s
 		}
-		if time.Now().After(end) {
+		select {
+		case <-c.came:
+		case <-late:
 			c.t.Fatalf("no span %q among %s", name, names)
 		}
 	}

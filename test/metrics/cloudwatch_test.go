@@ -29,7 +29,7 @@ func TestCloudWatchIsToldOfTheFleet(t *testing.T) {
 	}
 	present := []string{"MessageCount Environment=test Queue=celery", "BacklogPerWorker Environment=test Queue=celery",
 		"DesiredWorkers Environment=test Queue=celery", "TasksSucceeded Environment=test Task=m.ok", "TaskDuration Environment=test Task=m.ok"}
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for late := time.After(patience); ; {
 		w.sky.mu.Lock()
 		seen := maps.Clone(w.sky.seen)
 		w.sky.mu.Unlock()
@@ -47,7 +47,9 @@ func TestCloudWatchIsToldOfTheFleet(t *testing.T) {
 		if len(missing) == 0 {
 			return
 		}
-		if time.Now().After(end) {
+		select {
+		case <-w.sky.told:
+		case <-late:
 			t.Fatalf("not told, or not so:\n%s\ntold:\n%s", strings.Join(missing, "\n"), strings.Join(slices.Sorted(maps.Keys(seen)), "\n"))
 		}
 	}

@@ -54,6 +54,7 @@ type world struct {
 type sky struct {
 	mu   sync.Mutex // guards seen
 	seen map[string]cloudwatch.Datum
+	told chan struct{} // cap 1: something was
 }
 
 func (s *sky) Put(_ context.Context, namespace string, data []cloudwatch.Datum) error {
@@ -68,6 +69,10 @@ func (s *sky) Put(_ context.Context, namespace string, data []cloudwatch.Datum) 
 			d.Value += old.Value // these are counted since the last time
 		}
 		s.seen[key] = d
+	}
+	select {
+	case s.told <- struct{}{}:
+	default:
 	}
 	return nil
 }
@@ -100,7 +105,7 @@ func start(t *testing.T) *world {
 	w := worker.New(app, worker.Config{Concurrency: 2, OnReady: func() { close(ready) }})
 	go func() { ended <- w.Run(ctx) }()
 	go func() { ended <- beat.New(app, beat.Config{}).Run(ctx) }()
-	told := &sky{seen: make(map[string]cloudwatch.Datum)}
+	told := &sky{seen: make(map[string]cloudwatch.Datum), told: make(chan struct{}, 1)}
 	m, err := monitor.New(app, monitor.Config{Listen: "127.0.0.1:0", History: history.Config{URL: filepath.Join(t.TempDir(), "m.db")},
 		ManagementURL: management(t), CloudWatch: &cloudwatch.Config{Sink: told, Every: 50 * time.Millisecond, Backlog: 1,
 			Dimensions: []cloudwatch.Dimension{{Name: "Environment", Value: "test"}}}})
