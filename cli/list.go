@@ -41,9 +41,13 @@ func (p *program) bindings(ctx context.Context, address string, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	all, err := m.bindings(ctx)
+	told, err := m.Bindings(ctx)
 	if err != nil {
-		return err
+		return managementFault(err)
+	}
+	all := make([]binding, len(told))
+	for i, b := range told {
+		all[i] = binding{Queue: b.Destination, Exchange: b.Source, RoutingKey: b.RoutingKey, Kind: b.Kind}
 	}
 	slices.SortFunc(all, func(a, b binding) int {
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Exchange, b.Exchange), cmp.Compare(a.RoutingKey, b.RoutingKey))
@@ -60,4 +64,12 @@ func (p *program) bindings(ctx context.Context, address string, asJSON bool) err
 		line(b.Queue, b.Exchange, b.RoutingKey)
 	}
 	return nil
+}
+
+// A binding is one of RabbitMQ's bindings, as JSON shows it.
+type binding struct {
+	Queue      string `json:"destination"`
+	Exchange   string `json:"source"`
+	RoutingKey string `json:"routing_key"`
+	Kind       string `json:"destination_type"`
 }

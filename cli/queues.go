@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/management"
 )
 
 // A depth is what the broker tells of a queue.
@@ -130,13 +131,17 @@ func (p *program) addRates(ctx context.Context, depths []depth, address string) 
 	if err != nil {
 		return err
 	}
-	all, err := m.queues(ctx)
+	told, err := m.Queues(ctx)
 	if err != nil {
-		return err
+		return managementFault(err)
+	}
+	all := make(map[string]*management.Queue, len(told))
+	for i := range told {
+		all[told[i].Name] = &told[i]
 	}
 	for i := range depths {
-		q, ok := all[depths[i].Name]
-		if !ok {
+		q := all[depths[i].Name]
+		if q == nil {
 			continue
 		}
 		depths[i].In, depths[i].Out = &q.Stats.Publish.Rate, &q.Stats.Deliver.Rate

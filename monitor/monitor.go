@@ -15,6 +15,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/internal/management"
 	"github.com/umbel-go/umbel/internal/vitals"
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/api"
@@ -243,7 +244,7 @@ func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, erro
 		}
 	}
 	if m.config.ManagementURL != "" {
-		if c.Management, err = fleet.NewManagement(m.config.ManagementURL, m.config.Vhost); err != nil {
+		if c.Management, err = management.New(management.Config{URL: m.config.ManagementURL, Vhost: m.config.Vhost, Timeout: 5 * time.Second}); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/umbel-go/umbel/internal/management"
 )
 
 // A Cluster is what the management API tells of the broker.
@@ -91,39 +93,17 @@ type Connection struct {
 // ConnectionsMost bounds the connections that are told of.
 const ConnectionsMost = 500
 
-type managedConnection struct {
-	Name       string  `json:"name"`
-	User       string  `json:"user"`
-	PeerHost   string  `json:"peer_host"`
-	PeerPort   int     `json:"peer_port"`
-	Node       string  `json:"node"`
-	State      string  `json:"state"`
-	Protocol   string  `json:"protocol"`
-	SSL        bool    `json:"ssl"`
-	Channels   int     `json:"channels"`
-	Since      float64 `json:"connected_at"` // milliseconds
-	InRate     rate    `json:"recv_oct_details"`
-	OutRate    rate    `json:"send_oct_details"`
-	Vhost      string  `json:"vhost"`
-	Provided   string  `json:"user_provided_name"`
-	Properties struct {
-		Name    string `json:"connection_name"`
-		Product string `json:"product"`
-		Version string `json:"version"`
-	} `json:"client_properties"`
-}
-
 // Connections asks the management API for the connections to our virtual host; more is true when there are others.
 func (f *Fleet) Connections(ctx context.Context) (list []Connection, more bool, err error) {
 	m := f.config.Management
 	if m == nil {
 		return nil, false, ErrNoManagement
 	}
-	var all []managedConnection
-	if err := m.Get(ctx, m.Vhost("vhosts")+"/connections", &all); err != nil {
+	all, err := m.Connections(ctx)
+	if err != nil {
 		return nil, false, err
 	}
-	slices.SortFunc(all, func(a, b managedConnection) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b management.Connection) int { return cmp.Compare(a.Name, b.Name) })
 	for _, c := range all[:min(len(all), ConnectionsMost)] {
 		p := c.Properties
 		list = append(list, Connection{Name: c.Name, User: c.User, Peer: net.JoinHostPort(c.PeerHost, strconv.Itoa(c.PeerPort)), Node: c.Node, State: c.State, Protocol: c.Protocol, TLS: c.SSL,
@@ -135,36 +115,14 @@ func (f *Fleet) Connections(ctx context.Context) (list []Connection, more bool, 
 // manage asks the management API.
 func (f *Fleet) manage(ctx context.Context) {
 	m := f.config.Management
-	var list []managedQueue
-	err := m.Get(ctx, m.Vhost("queues"), &list)
+	list, err := m.Queues(ctx)
 	c := &Cluster{}
-	var about struct {
-		Name    string `json:"cluster_name"`
-		Product string `json:"product_name"`
-		Version string `json:"rabbitmq_version"`
-		Totals  struct {
-			Connections int `json:"connections"`
-			Channels    int `json:"channels"`
-			Queues      int `json:"queues"`
-			Consumers   int `json:"consumers"`
-		} `json:"object_totals"`
-		Waiting struct {
-			Ready   int `json:"messages_ready"`
-			Unacked int `json:"messages_unacknowledged"`
-		} `json:"queue_totals"`
-		Stats struct {
-			Publish  rate `json:"publish_details"`
-			Deliver  rate `json:"deliver_get_details"`
-			Ack      rate `json:"ack_details"`
-			Returned rate `json:"return_unroutable_details"`
-			Dropped  rate `json:"drop_unroutable_details"`
-		} `json:"message_stats"`
+	var about management.Overview
+	if err == nil {
+		err = m.Get(ctx, &c.Nodes, "nodes")
 	}
 	if err == nil {
-		err = m.Get(ctx, "nodes", &c.Nodes)
-	}
-	if err == nil {
-		err = m.Get(ctx, "overview", &about)
+		about, err = m.Overview(ctx)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -185,8 +143,8 @@ func (f *Fleet) manage(ctx context.Context) {
 }
 
 // managed takes what the management API tells of a queue. f.mu is held.
-func (f *Fleet) managed(mq *managedQueue) {
-	if mq.passing() {
+func (f *Fleet) managed(mq *management.Queue) {
+	if passing(mq) {
 		return
 	}
 	q := f.queues[mq.Name]
@@ -199,8 +157,8 @@ func (f *Fleet) managed(mq *managedQueue) {
 	}
 	q.Told, q.Type, q.Policy, q.Bytes, q.Unsettled, q.Arguments = true, mq.Type, mq.Policy, mq.Bytes, mq.Unacked, mq.Arguments
 	q.Oldest = time.Time{}
-	if mq.Head > 0 && mq.Ready > 0 {
-		q.Oldest = time.Unix(mq.Head, 0)
+	if mq.Head != nil && *mq.Head > 0 && mq.Ready > 0 {
+		q.Oldest = time.Unix(*mq.Head, 0)
 	}
 	q.Publish, q.Deliver, q.Ack = mq.Stats.Publish.Rate, mq.Stats.Deliver.Rate, mq.Stats.Ack.Rate
 }

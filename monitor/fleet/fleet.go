@@ -12,6 +12,7 @@ import (
 
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/event"
+	"github.com/umbel-go/umbel/internal/management"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -35,7 +36,7 @@ type Config struct {
 	Paused func(context.Context) ([]string, error)
 
 	// Management is RabbitMQ's management API; nil: none.
-	Management *Management
+	Management *management.Client
 
 	// Forget is how long a worker that is gone is shown. Defaults to a day. Flower: purge_offline_workers.
 	Forget time.Duration
