@@ -102,7 +102,8 @@ be given as FLOWER_NAME in the environment.`,
 	return cmd
 }
 
-// flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, unless they are given on the command line.
+// flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, or from the file that such a variable with _FILE behind it
+// names, unless they are given on the command line.
 func flowerEnv(cmd *cobra.Command) error {
 	for _, name := range slices.Concat([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
 		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames, cloudNames) {
@@ -111,6 +112,13 @@ func flowerEnv(cmd *cobra.Command) error {
 		}
 		for _, variable := range []string{"UMBEL_MONITOR_" + strings.ToUpper(name), "FLOWER_" + strings.ToUpper(name)} {
 			value, ok := os.LookupEnv(variable)
+			if file := os.Getenv(variable + "_FILE"); !ok && file != "" {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return &fault{code: exitConfig, err: fmt.Errorf("%s_FILE: %w", variable, err)}
+				}
+				value, ok = strings.TrimRight(string(text), "\r\n"), true
+			}
 			if !ok {
 				continue
 			}

@@ -16,6 +16,9 @@ var foreign = []string{
 // appVariable names the settings file when nothing else does: the variable of -A.
 const appVariable = "UMBEL_APP"
 
+// monitorPrefix begins the variables that are options of the command monitor.
+const monitorPrefix = "UMBEL_MONITOR_"
+
 // environ reads the variables. Of several spellings of one setting the last of these wins: Celery's old name, CELERY_ and
 // the new name, UMBEL_ and the new name.
 func (l *loader) environ(environ []string) {
@@ -29,7 +32,7 @@ func (l *loader) environ(environ []string) {
 	for _, e := range environ {
 		name, value, ok := strings.Cut(e, "=")
 		ours, celerys := strings.HasPrefix(name, "UMBEL_"), strings.HasPrefix(name, "CELERY_")
-		if !ok || value == "" || !ours && !celerys || name == appVariable { // an empty variable is an unset one, as in Celery
+		if !ok || value == "" || !ours && !celerys || name == appVariable || strings.HasPrefix(name, monitorPrefix) { // an empty variable is an unset one, as in Celery
 			continue
 		}
 		v := variable{name: name, value: value}
