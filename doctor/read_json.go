@@ -1,6 +1,9 @@
 package doctor
 
 import (
+	"path"
+	"slices"
+
 	"go.yaml.in/yaml/v4"
 
 	"github.com/umbel-go/umbel/internal/python"
@@ -32,10 +35,10 @@ func readJSON(s *system, file string, after int, text string) bool {
 	at := func(n *python.Node) value { return value{n, Place{file, after + n.Line, n.Column}} }
 	for _, item := range list.Items {
 		c := container{definition: at(definition), value: at(item)}
-		for i, w := range itemsOf(item.Get("command")) {
+		for i, w := range startedWith(item) {
 			place := at(w).Place
 			if i == 0 {
-				c.command = command{program: w.Text, Place: place}
+				c.command = command{program: path.Base(w.Text), Place: place}
 				continue
 			}
 			c.command.words = append(c.command.words, word{w.Text, place})
@@ -47,6 +50,16 @@ func readJSON(s *system, file string, after int, text string) bool {
 		s.containers = append(s.containers, c)
 	}
 	return true
+}
+
+// startedWith are the words that a container is started with. An entry point of the image's own, which starts what it is
+// given, does not hide the program.
+func startedWith(item *python.Node) []*python.Node {
+	command := itemsOf(item.Get("command"))
+	if len(command) > 0 && slices.Contains([]string{"celery", "umbel", "python", "python3"}, path.Base(command[0].Text)) {
+		return command
+	}
+	return append(slices.Clip(itemsOf(item.Get("entryPoint"))), command...)
 }
 
 func itemsOf(n *python.Node) []*python.Node {
