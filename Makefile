@@ -49,12 +49,17 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) -C tools vet ./tally
 	$(GO) -C tools test ./tally
+	$(GO) -C test/deploy vet ./...
 	$(GO) -C test/bench build -o /dev/null .
 	$(STATICCHECK) -tags $(TAGS) ./...
 
 .PHONY: generate
 generate: ## write generated files anew
 	$(GO) generate ./internal/setting
+
+.PHONY: platforms
+platforms: ## read what umbel render writes and deploy/ holds by the parsers and schemas of the platforms
+	@$(GO) -C test/deploy test -json -timeout 10m ./... | $(TALLY)
 
 .PHONY: verify
 verify: ## fail when a generated file or a checksum is stale

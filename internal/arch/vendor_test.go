@@ -20,7 +20,7 @@ var vendors = []struct {
 	{"github.com/pressly/goose", []string{"backend/database", "examples"}, "migrations belong to a store"},
 	{"modernc.org/", []string{"internal/sqlitefile", "broker/sqlite", "backend/database", "examples"}, "SQLite files have one owner"},
 	{"github.com/tinylib/msgp", []string{"codec"}, "serializers live in codec"},
-	{"go.yaml.in/yaml", []string{"codec", "internal/setting", "cli", "doctor"}, "serializers live in codec, files of settings in setting; doctor reads those of others"},
+	{"go.yaml.in/yaml", []string{"codec", "internal/setting", "internal/render", "cli", "doctor"}, "serializers live in codec, files of settings in setting; doctor reads those of others, render writes those of platforms"},
 	{"github.com/hashicorp/hcl", []string{"doctor"}, "Terraform is read where it is judged"},
 	{"github.com/zclconf/go-cty", []string{"doctor"}, "Terraform is read where it is judged"},
 	{"mvdan.cc/sh", []string{"doctor"}, "command lines are read where they are judged"},
