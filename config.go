@@ -60,6 +60,12 @@ type Config struct {
 	// BrokerURL are the URLs of the broker, tried in order. Defaults to sqlite://umbel.db. Celery: broker_url.
 	BrokerURL []string `setting:"broker_url"`
 
+	// BrokerReadURL and BrokerWriteURL are URLs for consuming and for publishing, where they differ: other addresses of the same
+	// broker, for a copy that is parked on one side is taken on the other. Default to BrokerURL, whose place BrokerWriteURL takes
+	// where that is not set. Celery: broker_read_url, broker_write_url.
+	BrokerReadURL  []string `setting:"broker_read_url"`
+	BrokerWriteURL []string `setting:"broker_write_url"`
+
 	// BrokerTransport is the scheme of a BrokerURL that has none, and of one built from BrokerHost. Defaults to amqp.
 	// Celery: broker_transport.
 	BrokerTransport string `setting:"broker_transport"`
@@ -192,6 +198,10 @@ type Config struct {
 	// TaskCompression compresses task messages: gzip, bzip2, xz, brotli, zstd. Defaults to none.
 	// Celery: task_compression.
 	TaskCompression string `setting:"task_compression"`
+
+	// TaskCompressionMin leaves bodies of fewer bytes as they are: compressed, a small one costs time and may be larger.
+	// Defaults to 0: all are compressed. Umbel's own: task_compression_min.
+	TaskCompressionMin int `setting:"task_compression_min"`
 
 	// TaskProtocol is the message protocol that is written, 1 or 2; both are read. Defaults to 2. Celery: task_protocol.
 	TaskProtocol int `setting:"task_protocol"`
@@ -517,6 +527,11 @@ type TLSOptions struct {
 	// ServerHostname is the name that the certificate must carry; for the broker only. Defaults to the URL's host.
 	// Celery: server_hostname.
 	ServerHostname string
+
+	// PinSHA256 are public keys of which the broker, or an authority that vouches for it, must have one: the SHA-256 of each in
+	// base64 or hexadecimal digits, separated by commas. It is asked for beside all else; for the broker only. Defaults to "":
+	// any key. Umbel's own: pin_sha256.
+	PinSHA256 string
 
 	// AnyHostname verifies the certificate but not the name in it. Celery: check_hostname = false.
 	AnyHostname bool

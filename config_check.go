@@ -13,15 +13,20 @@ import (
 // checked by the app that takes it. It reads the TLS files that are named.
 func (c Config) Check() error {
 	var p problems
-	if c.Profile == "production" && len(c.BrokerURL) == 0 && c.BrokerHost == "" {
+	if c.Profile == "production" && !c.brokerNamed() {
 		p.add("broker_url is not set, and profile is production: set it, for example UMBEL_BROKER_URL=amqps://user:password@host//")
+	}
+	if len(c.BrokerReadURL) > 0 && !c.brokerNamed() {
+		p.add("%s: it says where to consume, and nothing where to publish: set broker_url or broker_write_url", c.place("broker_read_url"))
 	}
 	if len(c.BrokerURL) > 0 && c.BrokerHost != "" {
 		p.add("%s: broker_url is set as well, and says the host: remove one", c.place("broker_host"))
 	}
-	for _, u := range c.BrokerURL {
-		if strings.TrimSpace(u) == "" {
-			p.add("%s: a URL is empty", c.place("broker_url"))
+	for name, urls := range map[string][]string{"broker_url": c.BrokerURL, "broker_read_url": c.BrokerReadURL, "broker_write_url": c.BrokerWriteURL} {
+		for _, u := range urls {
+			if strings.TrimSpace(u) == "" {
+				p.add("%s: a URL is empty", c.place(name))
+			}
 		}
 	}
 	if len(c.AcceptContent) > 0 {
@@ -48,6 +53,9 @@ func (c Config) Check() error {
 	if c.RedisBackendUseSSL != nil && c.RedisBackendUseSSL.ServerHostname != "" {
 		p.add("%s: Redis takes no server name: the certificate must carry the URL's host", c.place("redis_backend_use_ssl"))
 	}
+	if c.RedisBackendUseSSL != nil && c.RedisBackendUseSSL.PinSHA256 != "" {
+		p.add("%s: Redis takes no pin_sha256: name an authority of your own by ssl_ca_certs", c.place("redis_backend_use_ssl"))
+	}
 	if c.TaskSpool != "" && strings.HasPrefix(c.ResultBackend, "rpc") {
 		p.add("%s: results by rpc:// come to the process that has sent, and what waits in a spool may be sent by another: use another result_backend, or no spool",
 			c.place("task_spool"))
@@ -55,6 +63,11 @@ func (c Config) Check() error {
 	c.checkNumbers(&p)
 	c.checkQueues(&p)
 	return p.err()
+}
+
+// brokerNamed reports whether any setting says which broker is published to.
+func (c Config) brokerNamed() bool {
+	return len(c.BrokerURL) > 0 || len(c.BrokerWriteURL) > 0 || c.BrokerHost != ""
 }
 
 // oneOf are the settings that know their values; the table has them too, for what comes from files.
@@ -133,6 +146,7 @@ func (c Config) checkNumbers(p *problems) {
 		{"task_protocol", int64(c.TaskProtocol), 0, 2},
 		{"task_default_delivery_mode", int64(c.TaskDefaultDeliveryMode), 0, 2},
 		{"task_queue_max_priority", int64(c.TaskQueueMaxPriority), 0, 255},
+		{"task_compression_min", int64(c.TaskCompressionMin), 0, 1 << 40},
 		{"task_delivery_limit", int64(c.TaskDeliveryLimit), NoLimit, 1 << 20},
 		{"task_spool_max", int64(c.TaskSpoolMax), 0, 1 << 40},
 		{"task_spool_after", int64(c.TaskSpoolAfter), 0, 1 << 62},

@@ -29,8 +29,10 @@ func (c Config) WithDefaults() Config {
 
 	c.AuditFile = cmp.Or(c.AuditFile, "umbel-audit.jsonl")
 
-	if len(c.BrokerURL) == 0 && c.BrokerHost == "" {
+	if !c.brokerNamed() {
 		c.BrokerURL = []string{embeddedURL}
+	} else if len(c.BrokerURL) == 0 && c.BrokerHost == "" {
+		c.BrokerURL = c.BrokerWriteURL
 	}
 	c.BrokerFailoverStrategy = cmp.Or(c.BrokerFailoverStrategy, "round-robin")
 	c.BrokerTransport = cmp.Or(c.BrokerTransport, "amqp")

@@ -61,7 +61,7 @@ func LoadConfig(o LoadOptions) (Config, error) {
 	if err := c.Check(); err != nil {
 		return Config{}, err
 	}
-	if len(c.BrokerURL) == 0 && c.BrokerHost == "" {
+	if !c.brokerNamed() {
 		c.loaded.warnings = append(c.loaded.warnings, "broker_url is not set: using the embedded broker "+embeddedURL)
 	}
 	return c, nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,9 @@ func TestEverySettingThatWorksHasAFieldAndNoOther(t *testing.T) {
 	}
 }
 
+// needsBroker are settings that make sense beside a broker's URL only.
+var needsBroker = map[string]bool{"profile": true, "broker_read_url": true}
+
 // samples are a value for each setting that works, another than its default, and what its field must then hold.
 var samples = map[string]struct {
 	text string
@@ -67,6 +71,8 @@ var samples = map[string]struct {
 	"result_accept_content":                   {"[json]", []string{"json"}},
 	"accept_decompressed_bytes":               {"1024", int64(1024)},
 	"broker_url":                              {"[amqp://a//, amqp://b//]", []string{"amqp://a//", "amqp://b//"}},
+	"broker_read_url":                         {"amqp://r//;amqp://s//", []string{"amqp://r//", "amqp://s//"}},
+	"broker_write_url":                        {"amqp://w//", []string{"amqp://w//"}},
 	"broker_transport":                        {"amqps", "amqps"},
 	"broker_host":                             {"h", "h"},
 	"broker_port":                             {"5673", 5673},
@@ -102,6 +108,7 @@ var samples = map[string]struct {
 	"redis_client_name":                       {"n", "n"},
 	"task_serializer":                         {"msgpack", "msgpack"},
 	"task_compression":                        {"gzip", "gzip"},
+	"task_compression_min":                    {"500", 500},
 	"task_protocol":                           {"1", 1},
 	"task_default_queue":                      {"q", "q"},
 	"task_default_queue_type":                 {"quorum", "quorum"},
@@ -207,7 +214,7 @@ func TestEverySettingThatWorksReachesItsField(t *testing.T) {
 			continue
 		}
 		text := s.Name + ": " + sample.text + "\n"
-		if s.Name == "profile" {
+		if needsBroker[s.Name] {
 			text += "broker_url: amqp://a//\n"
 		}
 		c, err := loadText(t, text)
@@ -225,7 +232,7 @@ func TestEverySettingThatWorksReachesItsField(t *testing.T) {
 				}
 				// Once more by a variable, and back to the default by null.
 				flags := map[string]string{s.Name: strings.TrimSuffix(sample.text, "\n")}
-				if s.Name == "profile" {
+				if needsBroker[s.Name] {
 					flags["broker_url"] = "amqp://a//"
 				}
 				again, err := LoadConfig(LoadOptions{Dir: t.TempDir(), Environ: []string{"_=x"}, Flags: flags})
@@ -321,6 +328,27 @@ func TestMissingBrokerIsSaidAndInProductionAnError(t *testing.T) {
 	}
 	if c, err := loadText(t, "broker_host: h\n", "UMBEL_PROFILE=production"); err != nil || len(c.Warnings()) != 0 {
 		t.Errorf("with broker_host: %v %q", err, c.Warnings())
+	}
+}
+
+func TestReadingAndWritingMayHaveTheirOwnURLs(t *testing.T) {
+	c, err := loadText(t, "broker_write_url: amqp://w//\nbroker_read_url: r//;amqps://s//\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = c.WithDefaults()
+	bc, err := c.BrokerConfig()
+	if err != nil || !slices.Equal(bc.URLs, []string{"amqp://w//"}) || !slices.Equal(bc.ReadURLs, []string{"amqp://r//", "amqps://s//"}) {
+		t.Errorf("publishes to %q and consumes from %q: %v", bc.URLs, bc.ReadURLs, err)
+	}
+	if len(c.BrokerURL) != 1 || c.BrokerURL[0] != "amqp://w//" {
+		t.Errorf("broker_url is %q", c.BrokerURL)
+	}
+	if _, err := loadText(t, "broker_read_url: amqp://r//\n"); err == nil || !strings.Contains(err.Error(), "set broker_url or broker_write_url") {
+		t.Errorf("only a URL for consuming: %v", err)
+	}
+	if _, err := loadText(t, "profile: production\nbroker_write_url: amqp://w//\n"); err != nil {
+		t.Errorf("in production: %v", err)
 	}
 }
 

@@ -284,8 +284,12 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 	if err != nil {
 		return broker.Config{}, err
 	}
+	reading, err := c.completeURLs("broker_read_url", c.BrokerReadURL)
+	if err != nil {
+		return broker.Config{}, err
+	}
 	bc := broker.Config{
-		URLs: urls, Shuffle: c.BrokerFailoverStrategy == "shuffle", ConnectTimeout: c.BrokerConnectionTimeout,
+		URLs: urls, ReadURLs: reading, Shuffle: c.BrokerFailoverStrategy == "shuffle", ConnectTimeout: c.BrokerConnectionTimeout,
 		Heartbeat: c.BrokerHeartbeat, MaxRetries: c.BrokerConnectionMaxRetries, NoReconnect: !deref(c.BrokerConnectionRetry, true),
 		Login: c.BrokerLoginMethod, User: c.BrokerUser, Password: c.BrokerPassword, Options: c.BrokerTransportOptions,
 		ConsumerCheck: c.BrokerConsumerCheck, DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
@@ -348,7 +352,10 @@ func (c *Config) redisSettings(s map[string]any) {
 
 // brokerURLs completes the list: old-style host settings, a virtual host that overrides, TLS asked for by setting.
 func (c *Config) brokerURLs() ([]string, error) {
-	urls := c.BrokerURL
+	name, urls := "broker_write_url", c.BrokerWriteURL
+	if len(urls) == 0 {
+		name, urls = "broker_url", c.BrokerURL
+	}
 	if len(urls) == 0 {
 		u := c.BrokerTransport + "://"
 		host := c.BrokerHost
@@ -361,9 +368,17 @@ func (c *Config) brokerURLs() ([]string, error) {
 		}
 		urls = []string{u + "//"}
 	}
+	return c.completeURLs(name, urls)
+}
+
+func (c *Config) completeURLs(name string, urls []string) ([]string, error) {
 	out := make([]string, 0, len(urls))
 	for _, u := range urls {
-		u, err := c.completeURL(strings.TrimSpace(u))
+		u = strings.TrimSpace(u)
+		if u == "" {
+			return nil, fmt.Errorf("%s: one of the URLs is empty", name)
+		}
+		u, err := c.completeURL(u)
 		if err != nil {
 			return nil, err
 		}
@@ -373,9 +388,6 @@ func (c *Config) brokerURLs() ([]string, error) {
 }
 
 func (c *Config) completeURL(u string) (string, error) {
-	if u == "" {
-		return "", errors.New("broker_url: one of the URLs is empty")
-	}
 	if !strings.Contains(u, "://") {
 		u = c.BrokerTransport + "://" + u
 	}

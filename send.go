@@ -411,7 +411,7 @@ func (a *App) message(ctx context.Context, l *plan, replyTo string, c call) (*br
 		t.ArgsRepr, t.KwargsRepr = codec.ReprArgs(body.Args), codec.ReprKwargs(body.Kwargs)
 	}
 	env, err := protocol.EncodeTask(t, body, protocol.EncodeOptions{
-		Serializer: o.serializer, Compression: o.compression, Protocol: l.config.TaskProtocol, Extra: o.headers, Now: o.now})
+		Serializer: o.serializer, Compression: o.compression, CompressMin: l.config.TaskCompressionMin, Protocol: l.config.TaskProtocol, Extra: o.headers, Now: o.now})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,10 @@ type Config struct {
 	// URLs are tried in order until one answers. Celery: broker_url (list, or several separated by ";").
 	URLs []string
 
+	// ReadURLs are tried for consuming, in place of URLs: other addresses of the same broker. Drivers to files have one address and
+	// refuse them. Celery: broker_read_url.
+	ReadURLs []string
+
 	// Shuffle tries the URLs in random order. Celery: broker_failover_strategy "shuffle".
 	Shuffle bool
 
@@ -138,6 +142,9 @@ func Open(ctx context.Context, c Config) (Broker, error) {
 		known = append(known, s)
 	}
 	drivers.Unlock()
+	if len(c.ReadURLs) > 0 && imports[scheme] != imports["amqp"] {
+		return nil, fmt.Errorf("open broker: %s has one address: consuming and publishing can be apart on RabbitMQ only", MaskURL(c.URLs[0]))
+	}
 	if d != nil {
 		return d(ctx, c)
 	}

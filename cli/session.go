@@ -68,7 +68,9 @@ func (p *program) prepareWith(flags map[string]string) error {
 }
 
 // embedded reports whether nobody has said which broker to use.
-func embedded(c *umbel.Config) bool { return len(c.BrokerURL) == 0 && c.BrokerHost == "" }
+func embedded(c *umbel.Config) bool {
+	return len(c.BrokerURL) == 0 && len(c.BrokerWriteURL) == 0 && c.BrokerHost == ""
+}
 
 // connect opens the broker.
 func (p *program) connect(ctx context.Context) (broker.Broker, error) {

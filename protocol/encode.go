@@ -134,7 +134,7 @@ func (env *Envelope) write(o EncodeOptions, appendJSON func([]byte) ([]byte, err
 	}
 	p := &env.Properties
 	p.ContentType, p.ContentEncoding, env.Body = enc.ContentType, enc.ContentEncoding, enc.Body
-	if o.Compression == "" {
+	if o.Compression == "" || len(env.Body) < o.CompressMin {
 		return nil
 	}
 	mime, body, err := codec.Compress(o.Compression, env.Body)

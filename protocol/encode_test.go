@@ -227,3 +227,23 @@ func TestDecompressionIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSmallBodiesAreNotCompressed(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		argument   string
+		compressed bool
+	}{"small": {"x", false}, "large": {strings.Repeat("x", 600), true}} {
+		body := &Body{Args: []codec.Value{codec.Of(row.argument)}}
+		env, err := EncodeTask(&Task{Name: "t", ID: "i"}, body, EncodeOptions{Compression: "gzip", CompressMin: 500})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, is := env.Headers["compression"]; is != row.compressed {
+			t.Errorf("%s: compressed is %v", name, is)
+		}
+		if _, got := mustDecode(t, env); len(got.Args) != 1 || got.Args[0].String() != body.Args[0].String() {
+			t.Errorf("%s: came back as %v", name, got.Args)
+		}
+	}
+}

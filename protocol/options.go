@@ -23,6 +23,7 @@ func (o DecodeOptions) limit() int64 {
 type EncodeOptions struct {
 	Serializer  string    // alias or content type. Defaults to "json". Celery: task_serializer
 	Compression string    // alias or MIME type; "" is none. Celery: task_compression
+	CompressMin int       // bytes; bodies that are smaller are left as they are
 	Protocol    int       // 2 (default) or 1. Celery: task_protocol
 	Extra       Table     // the caller's own headers, merged on top
 	Now         time.Time // for the expiration property; required when the task expires

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ func init() { broker.Register(Open, "amqp", "amqps", "pyamqp") }
 // A Broker is a process's link to RabbitMQ. It implements broker.Broker.
 type Broker struct {
 	config    broker.Config
-	endpoints []*endpoint
+	endpoints []*endpoint // of publishing, and of consuming unless that has its own
 
 	publishing *link
 	consuming  *link
@@ -33,7 +34,7 @@ type Broker struct {
 
 	conditions conditions
 	dialer     net.Dialer   // resolves anew at each attempt
-	latest     atomic.Int32 // index into endpoints of the one that was reached last, by either link
+	latest     atomic.Int32 // index into endpoints of the one that was reached last, by any link that has these
 	back       bell         // rung when a link has connected: the other need not wait any longer
 
 	opening chan struct{} // cap 1: one caller at a time opens the consuming link
@@ -52,9 +53,15 @@ type Broker struct {
 // returns a *broker.OpenError that tells what failed and what to do.
 func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 	c = c.WithDefaults()
-	all, err := endpoints(c)
+	all, err := endpoints(c.URLs, c)
 	if err != nil {
 		return nil, err
+	}
+	reading := all
+	if len(c.ReadURLs) > 0 {
+		if reading, err = endpoints(c.ReadURLs, c); err != nil {
+			return nil, err
+		}
 	}
 	b := &Broker{
 		config: c, endpoints: all,
@@ -66,10 +73,15 @@ func Open(ctx context.Context, c broker.Config) (broker.Broker, error) {
 	b.ways = newWays(b, cmp.Or(c.DelayQueueType, quorumQueue))
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	pauses := backoff{first: backoffFirst, most: backoffMost}
-	b.publishing = &link{broker: b, role: "publish", log: c.Log, flap: flapMost, wait: pauses, open: openLanes}
-	b.consuming = &link{broker: b, role: "consume", log: c.Log, flap: flapMost, wait: pauses, open: func(context.Context, *session) error { return nil }}
+	b.publishing = &link{broker: b, role: "publish", endpoints: all, latest: &b.latest, log: c.Log, flap: flapMost, wait: pauses, open: openLanes}
+	b.consuming = &link{broker: b, role: "consume", endpoints: reading, latest: &b.latest, log: c.Log, flap: flapMost, wait: pauses, open: func(context.Context, *session) error { return nil }}
+	listed := all
+	if len(c.ReadURLs) > 0 {
+		b.consuming.latest = new(atomic.Int32)
+		listed = slices.Concat(all, reading)
+	}
 	if c.TLS != nil {
-		for _, e := range all {
+		for _, e := range listed {
 			if !e.secure.on {
 				c.Log.Warn("TLS settings are given, but this URL's scheme is not encrypted: use amqps", "broker", e.masked)
 			}

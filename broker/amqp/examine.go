@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,7 +39,7 @@ type examination struct {
 }
 
 func examine(ctx context.Context, c broker.Config, report func(string, broker.Check)) {
-	list, err := endpoints(c)
+	list, err := endpoints(slices.Concat(c.URLs, c.ReadURLs), c)
 	if err != nil {
 		var open *broker.OpenError
 		url := ""

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/umbel-go/umbel/broker"
@@ -34,8 +35,12 @@ const (
 type link struct {
 	broker *Broker
 	role   string // "publish" or "consume", shown in the broker's list of connections
-	log    *slog.Logger
-	open   func(context.Context, *session) error // readies a new session within the connect timeout
+
+	endpoints []*endpoint
+	latest    *atomic.Int32 // index of the one that was reached last; shared with a link of the same endpoints
+
+	log  *slog.Logger
+	open func(context.Context, *session) error // readies a new session within the connect timeout
 
 	sessions latch[session]
 
@@ -116,7 +121,7 @@ func isPassing(err error) bool {
 
 // order returns the endpoints in the order of this cycle: from the one that was reached last onwards, or shuffled.
 func (l *link) order() []*endpoint {
-	all := l.broker.endpoints
+	all := l.endpoints
 	out := make([]*endpoint, 0, len(all))
 	if l.broker.config.Shuffle {
 		for _, i := range rand.Perm(len(all)) {
@@ -124,7 +129,7 @@ func (l *link) order() []*endpoint {
 		}
 		return out
 	}
-	latest := l.broker.latest.Load()
+	latest := l.latest.Load()
 	out = append(out, all[latest:]...)
 	return append(out, all[:latest]...)
 }
@@ -132,7 +137,7 @@ func (l *link) order() []*endpoint {
 // connected notes that e answers, and lets the other link know.
 func (l *link) connected(e *endpoint) {
 	l.setCause(nil)
-	l.broker.latest.Store(int32(slices.Index(l.broker.endpoints, e)))
+	l.latest.Store(int32(slices.Index(l.endpoints, e)))
 	l.broker.back.ring()
 }
 

@@ -467,6 +467,41 @@ func TestTheNextURLOfTheListTakesOver(t *testing.T) {
 	}
 }
 
+func TestConsumingAndPublishingMayHaveTheirOwnURLs(t *testing.T) {
+	t.Parallel()
+	r := testenv.RabbitMQ(t)
+	write, dead, read := faultnet.To(t, r.Addr()), faultnet.To(t, r.Addr()), faultnet.To(t, r.Addr())
+	dead.Refuse(true)
+	b := open(t, r.URLAt("amqp", write.Addr()), func(c *broker.Config) {
+		c.ReadURLs = []string{r.URLAt("amqp", dead.Addr()), r.URLAt("amqp", read.Addr())}
+	})
+	hurry(b)
+	declareQueue(t, b, "q", nil)
+	in := consume(t, b, broker.Subscription{Queue: "q", Prefetch: 5})
+	publish(t, b, message("q", "x"))
+	if err := in.next().Ack(); err != nil {
+		t.Error(err)
+	}
+	if w, r := write.Accepted(), read.Accepted(); w != 1 || r != 1 {
+		t.Errorf("%d connections to publish and %d to consume, want one each", w, r)
+	}
+	// Each comes back to its own.
+	before := b.publishing.sessions.get()
+	write.Cut()
+	read.Cut()
+	<-before.goneOrNil()
+	publish(t, b, message("q", "y"))
+	for string(in.next().Body) != "y" { // x comes again if its ack was still on the way
+	}
+	if w, r := write.Accepted(), read.Accepted(); w != 2 || r != 2 {
+		t.Errorf("%d connections to publish and %d to consume after the loss, want two each", w, r)
+	}
+	if c, err := broker.Open(t.Context(), broker.Config{URLs: []string{"memory://x"}, ReadURLs: []string{"memory://y"}}); err == nil {
+		c.Close()
+		t.Error("a broker in memory has two addresses")
+	}
+}
+
 func TestAChannelErrorIsOneSubscriptionsAffair(t *testing.T) {
 	t.Parallel()
 	_, link, url := linked(t)

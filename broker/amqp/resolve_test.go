@@ -93,7 +93,7 @@ func TestTheNameIsResolvedAnewAtEveryAttempt(t *testing.T) {
 	}
 	// Open dials before a test can give it a resolver: this does the same by hand.
 	b := open(t, r.URLAt("amqp", wire.Addr()))
-	moving, err := endpoints(broker.Config{URLs: []string{r.URLAt("amqp", "mq.test:"+port)}, ConnectTimeout: b.config.ConnectTimeout, Heartbeat: b.config.Heartbeat})
+	moving, err := endpoints([]string{r.URLAt("amqp", "mq.test:"+port)}, broker.Config{ConnectTimeout: b.config.ConnectTimeout, Heartbeat: b.config.Heartbeat})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (s *secure) clientConfig(host string) (*tls.Config, error) {
 // verifyChainOnly makes c check everything but the host name. crypto/tls has no such switch: its own verification is
 // turned off and the chain verified here.
 func verifyChainOnly(c *tls.Config) {
-	roots := c.RootCAs
+	roots, before := c.RootCAs, c.VerifyConnection
 	c.InsecureSkipVerify = true
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		if len(cs.PeerCertificates) == 0 {
@@ -74,7 +74,9 @@ func verifyChainOnly(c *tls.Config) {
 		for _, cert := range cs.PeerCertificates[1:] {
 			intermediates.AddCert(cert)
 		}
-		_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates})
-		return err
+		if _, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates}); err != nil || before == nil {
+			return err
+		}
+		return before(cs)
 	}
 }

@@ -29,10 +29,10 @@ type endpoint struct {
 
 func (e *endpoint) address() string { return net.JoinHostPort(e.host, strconv.Itoa(e.port)) }
 
-// endpoints parses every URL of c; one URL may hold several, separated by ";".
-func endpoints(c broker.Config) ([]*endpoint, error) {
+// endpoints parses every one of these URLs; one may hold several, separated by ";".
+func endpoints(urls []string, c broker.Config) ([]*endpoint, error) {
 	var all []*endpoint
-	for _, list := range c.URLs {
+	for _, list := range urls {
 		for raw := range strings.SplitSeq(list, ";") {
 			raw = strings.TrimSpace(raw)
 			if raw == "" {

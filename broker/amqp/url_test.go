@@ -135,7 +135,7 @@ func TestBrokenURLsAreRefusedAndTheirSecretsKept(t *testing.T) {
 		"amqps://me:sekrit@h?ssl_check_hostname=ja": `option "ssl_check_hostname"`,
 		"amqp://me:sekrit@h?login_method=MAGIC":     `login method "MAGIC"`,
 	} {
-		_, err := endpoints(broker.Config{URLs: []string{raw}}.WithDefaults())
+		_, err := endpoints([]string{raw}, broker.Config{}.WithDefaults())
 		if err == nil {
 			t.Errorf("%s was accepted", raw)
 			continue
@@ -157,7 +157,7 @@ func TestURLOptionsAndSettingsMeet(t *testing.T) {
 		User: "over", Password: "ride", Login: "AMQPLAIN", Heartbeat: 33 * time.Second,
 		Options: map[string]any{"confirm_publish": true},
 	}.WithDefaults()
-	all, err := endpoints(c)
+	all, err := endpoints(c.URLs, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestURLOptionsAndSettingsMeet(t *testing.T) {
 	}
 	for _, options := range []map[string]any{{"confirm_publish": false}, {"visibility_timeout": 3600}} {
 		c.Options = options
-		if _, err := endpoints(c); err == nil {
+		if _, err := endpoints(c.URLs, c); err == nil {
 			t.Errorf("options %v were accepted", options)
 		}
 	}

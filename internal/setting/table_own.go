@@ -22,6 +22,8 @@ var ownTable = []Setting{
 		Doc: "RabbitMQ's consumer_timeout, seconds: how long it lets a message stay unacknowledged before it closes the channel. Running tasks are renewed and waiting ones handed back at half of it. 0 or null: the broker has none."},
 	{Name: "broker_consumer_check", Type: Seconds, Default: "15", Own: true,
 		Doc: "Seconds that a queue may deliver nothing to a worker with room for more before RabbitMQ is asked whether messages are ready in it; if so the consumer is renewed. It is asked again at growing intervals, in the end 60 times as long. 0 or null: it is not asked."},
+	{Name: "task_compression_min", Type: Int, Default: "0", Own: true,
+		Doc: "Bytes: task messages with a smaller body are not compressed, whoever asks for it. Compressed, a small body costs time and may become larger."},
 	{Name: "task_delivery_limit", Type: Int, Default: "3", Own: true,
 		Doc: "How often a late-acknowledged task may be started when each time its worker is lost before it ends; then it fails with WorkerLostError and its message is rejected. 0 is no limit."},
 	{Name: "task_spool", Type: Text, Own: true,

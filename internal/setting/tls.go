@@ -14,6 +14,7 @@ type TLSOptions struct {
 	CACerts           string
 	CertFile, KeyFile string
 	ServerHostname    string
+	PinSHA256         string
 	AnyHostname       bool
 	SkipVerify        bool
 	Off               bool
@@ -24,6 +25,7 @@ type TLSOptions struct {
 var amqpSpelling = map[string]string{
 	"ca_certs": "ca_certs", "certfile": "certfile", "keyfile": "keyfile", "cert_reqs": "cert_reqs",
 	"server_hostname": "server_hostname", "check_hostname": "check_hostname",
+	"pin_sha256": "pin_sha256", // Umbel's own
 }
 
 var redisSpelling = map[string]string{
@@ -134,6 +136,11 @@ func (r *reader) tlsOption(t *TLSOptions, key string, m Member) {
 		t.KeyFile = v.Text
 	case "server_hostname":
 		t.ServerHostname = v.Text
+	case "pin_sha256":
+		t.PinSHA256 = v.Text
+		if _, err := parsePins(v.Text); err != nil {
+			r.fail(v, "%v", err)
+		}
 	}
 }
 
@@ -165,6 +172,13 @@ func (t TLSOptions) Config() (*tls.Config, error) {
 	}
 	if t.AnyHostname && !t.SkipVerify {
 		anyHostname(c)
+	}
+	if t.PinSHA256 != "" {
+		pins, err := parsePins(t.PinSHA256)
+		if err != nil {
+			return nil, err
+		}
+		holdToPins(c, pins)
 	}
 	if t.CertFile == "" && t.KeyFile != "" {
 		return nil, fmt.Errorf("keyfile %s is set without certfile: set both", t.KeyFile)
@@ -216,6 +230,9 @@ func (t TLSOptions) Plain(redis bool) any {
 	}
 	if t.ServerHostname != "" {
 		m["server_hostname"] = t.ServerHostname
+	}
+	if t.PinSHA256 != "" {
+		m["pin_sha256"] = t.PinSHA256
 	}
 	if t.AnyHostname {
 		m[prefix+"check_hostname"] = false

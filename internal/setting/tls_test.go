@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+const somePin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
 func TestTLSOptionsInBothSpellings(t *testing.T) {
 	ours := TLSOptions{CACerts: "ca.pem", CertFile: "c.pem", KeyFile: "k.pem"}
 	for name, c := range map[string]struct {
@@ -29,6 +31,7 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 		"Redis's spelling, for AMQP":   {"broker_use_ssl", "{ssl_ca_certs: ca.pem, ssl_certfile: c.pem, ssl_keyfile: k.pem, ssl_cert_reqs: CERT_REQUIRED}", ours, 4},
 		"Redis's spelling":             {"redis_backend_use_ssl", "{ssl_ca_certs: ca.pem, ssl_certfile: c.pem, ssl_keyfile: k.pem, ssl_cert_reqs: required}", ours, 0},
 		"py-amqp's spelling for Redis": {"redis_backend_use_ssl", "{ca_certs: ca.pem, certfile: c.pem, keyfile: k.pem}", ours, 3},
+		"a pin":                        {"broker_use_ssl", "{pin_sha256: " + somePin + "}", TLSOptions{PinSHA256: somePin}, 0},
 		"server name":                  {"broker_use_ssl", "{server_hostname: rabbit.example.com}", TLSOptions{ServerHostname: "rabbit.example.com"}, 0},
 		"no verification":              {"broker_use_ssl", "{cert_reqs: CERT_NONE}", TLSOptions{SkipVerify: true}, 1},
 		"no verification, as a number": {"broker_use_ssl", "{cert_reqs: 0}", TLSOptions{SkipVerify: true}, 1},
@@ -54,7 +57,8 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"{ca_cert: a}":         "f.yaml:1: broker_use_ssl: unknown TLS option ca_cert: did you mean ca_certs?",
-		"{colour: red}":        "f.yaml:1: broker_use_ssl: unknown TLS option colour: known are ca_certs, cert_reqs, certfile, check_hostname, keyfile, server_hostname",
+		"{colour: red}":        "f.yaml:1: broker_use_ssl: unknown TLS option colour: known are ca_certs, cert_reqs, certfile, check_hostname, keyfile, pin_sha256, server_hostname",
+		"{pin_sha256: abc}":    `f.yaml:1: broker_use_ssl: pin_sha256: "abc" is no SHA-256 in base64 or hexadecimal digits, separated by commas`,
 		"{cert_reqs: perhaps}": `f.yaml:1: broker_use_ssl: cert_reqs: "perhaps" is not CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE`,
 		"{cert_reqs: [1]}":     `f.yaml:1: broker_use_ssl: cert_reqs: a list is not CERT_REQUIRED, CERT_OPTIONAL or CERT_NONE`,
 		"{ca_certs: [a]}":      "f.yaml:1: broker_use_ssl: ca_certs: a list is not text",
@@ -75,10 +79,10 @@ func TestTLSOptionsInBothSpellings(t *testing.T) {
 }
 
 func TestPlainTLSOptionsAreReadBack(t *testing.T) {
-	for _, o := range []TLSOptions{{}, {Off: true}, {CACerts: "a", CertFile: "b", KeyFile: "c", ServerHostname: "d", SkipVerify: true, AnyHostname: true}} {
+	for _, o := range []TLSOptions{{}, {Off: true}, {CACerts: "a", CertFile: "b", KeyFile: "c", ServerHostname: "d", PinSHA256: somePin, SkipVerify: true, AnyHostname: true}} {
 		for _, name := range []string{"broker_use_ssl", "redis_backend_use_ssl"} {
 			if name != "broker_use_ssl" {
-				o.ServerHostname = ""
+				o.ServerHostname, o.PinSHA256 = "", ""
 			}
 			s, _ := Lookup(name)
 			r := &reader{setting: s, spelt: name}
