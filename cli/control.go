@@ -19,6 +19,8 @@ var controlCommands = []fleetCommand{
 	{name: "disable_events", about: "Tell worker(s) to stop sending task-related events."},
 	{name: "enable_events", about: "Tell worker(s) to send task-related events."},
 	{name: "heartbeat", about: "Tell worker(s) to send event heartbeat immediately."},
+	{name: "loglevel", about: "Change the lowest level that worker(s) log. (Umbel's own.)", usage: "<debug|info|warning|error|critical>", must: 1,
+		args: []fleetArg{{"level", ""}}},
 	{name: "pool_grow", about: "Grow pool by n processes/threads.", usage: "[N=1]", args: []fleetArg{{"n", "int"}}},
 	{name: "pool_restart", about: "Restart execution pool."},
 	{name: "pool_shrink", about: "Shrink pool by n processes/threads.", usage: "[N=1]", args: []fleetArg{{"n", "int"}}},

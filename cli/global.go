@@ -17,6 +17,7 @@ type global struct {
 	file    string
 	broker  string
 	store   string
+	profile string
 	workdir string
 	noColor bool
 	quiet   bool
@@ -29,6 +30,7 @@ func (g *global) bind(f *pflag.FlagSet) {
 	f.StringVarP(&g.app, "app", "A", "", "settings file `NAME`.yaml, .toml or .json")
 	f.StringVarP(&g.broker, "broker", "b", "", "broker `URL`")
 	f.StringVar(&g.store, "result-backend", "", "result store `URL`")
+	f.StringVar(&g.profile, "profile", "", "settings `PROFILE`: production insists on a broker")
 	f.StringVar(&g.file, "config", "", "settings `FILE`")
 	f.StringVar(&g.workdir, "workdir", "", "change to this `DIR` first")
 	f.BoolVarP(&g.noColor, "no-color", "C", false, "no colours")
@@ -48,6 +50,9 @@ func (g *global) flags() map[string]string {
 	}
 	if g.store != "" {
 		m["result_backend"] = g.store
+	}
+	if g.profile != "" {
+		m["profile"] = g.profile
 	}
 	return m
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -15,6 +17,16 @@ const levelCritical = slog.LevelError + 4
 var levels = map[string]slog.Level{
 	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warning": slog.LevelWarn, "error": slog.LevelError,
 	"critical": levelCritical, "fatal": levelCritical,
+}
+
+// setLogLevel changes the level of the log of the command that runs, by Celery's name.
+func (p *program) setLogLevel(name string) error {
+	level, known := levels[strings.ToLower(name)]
+	if !known {
+		return fmt.Errorf("%q is no log level: want debug, info, warning, error, critical or fatal", name)
+	}
+	p.level.Set(level)
+	return nil
 }
 
 // levelName is Celery's name of a level.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,8 @@ type program struct {
 	global global
 	paint  paint // of Out
 	ink    paint // of Err
+
+	level slog.LevelVar // of the log of a command that runs; it may change meanwhile
 
 	endTraces func(context.Context) error // sends what is left; nil: nothing is traced
 

@@ -136,7 +136,7 @@ func (p *program) runWorker(cmd *cobra.Command, f *workerFlags, args []string) e
 		}
 	}
 	w := worker.New(p.app, worker.Config{Queues: f.queues, ExcludeQueues: f.exclude, Nodename: node, StateFile: stateFile, Log: log,
-		HeartbeatInterval: beat, WithoutHeartbeat: f.heartless})
+		HeartbeatInterval: beat, WithoutHeartbeat: f.heartless, SetLogLevel: p.setLogLevel})
 	if worker.InChild() {
 		return w.Run(cmd.Context()) // what follows is the parent's affair
 	}
@@ -226,11 +226,11 @@ func (p *program) openLog(c *umbel.Config, setting, name, node string) (*slog.Lo
 		}
 		out, colour = file, false
 	}
-	level := levels[strings.ToLower(c.WorkerLogLevel)]
+	p.level.Set(levels[strings.ToLower(c.WorkerLogLevel)])
 	if c.WorkerLogJSON {
-		return slog.New(jsonHandler(out, level)), file, nil
+		return slog.New(jsonHandler(out, &p.level)), file, nil
 	}
-	return slog.New(textHandler(out, level, colour)), file, nil
+	return slog.New(textHandler(out, &p.level, colour)), file, nil
 }
 
 // workerQueues are the queues that the worker will consume.

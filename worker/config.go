@@ -69,6 +69,10 @@ type Config struct {
 	// Log takes the worker's log. Defaults to the app's.
 	Log *slog.Logger
 
+	// SetLogLevel, when set, carries out remote control's loglevel: it changes the lowest level of Log, or says what is wrong
+	// with the name. It must not block. Umbel's own.
+	SetLogLevel func(level string) error
+
 	// OnReady, when set, is called once the worker consumes from all its queues.
 	OnReady func()
 }

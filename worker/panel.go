@@ -67,6 +67,8 @@ var commands = map[string]command{
 	"cancel_consumer": {required: []string{"queue"}, run: (*panel).cancelConsumer},
 	"resume_queue":    {required: []string{"queue"}, run: (*panel).resumeQueue},
 
+	"loglevel": {required: []string{"level"}, run: (*panel).logLevel},
+
 	"pool_grow":    {run: (*panel).poolGrow},
 	"pool_shrink":  {run: (*panel).poolShrink},
 	"pool_restart": {run: (*panel).poolRestart},
