@@ -33,6 +33,7 @@ var floors = []floor{
 		"a program that only sends must not link drivers, pools, schedulers or pages"},
 	{"test support for users", []string{"umbeltest"}, []string{".", "worker", "beat", "event", "control", "broker", "broker/memory",
 		"backend", "backend/memory", "protocol", "codec", "internal"}, "it runs apps on the drivers for tests, and on no other"},
+	{"once", []string{"once"}, nil, "it is for a task's own database, and of use without an app"},
 	{"doctor", []string{"doctor"}, []string{"internal"},
 		"it reads files and judges them: it runs nothing, connects to nothing and needs no app"},
 	{"worker", []string{"worker"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "worker"},
