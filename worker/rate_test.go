@@ -67,3 +67,30 @@ func TestRateLimitSpacesStartsAndLeavesOthersAlone(t *testing.T) {
 		}
 	})
 }
+
+func TestRateLimitsCanBeSwitchedOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t, umbel.Config{WorkerDisableRateLimits: true, TaskDefaultRateLimit: "1/h"})
+		limited := umbel.Register(app, "limited", func(_ context.Context, n int) (int, error) { return n, nil }, umbel.RateLimit("1/m"))
+		unsaid := umbel.Register(app, "unsaid", func(_ context.Context, n int) (int, error) { return n, nil })
+		_, stop := start(t, app, worker.Config{Concurrency: 2})
+		begun := time.Now()
+		for _, task := range []*umbel.Task[int, int]{limited, unsaid} {
+			results, err := task.SendMany(t.Context(), make([]int, 20))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range results {
+				if _, err := r.Get(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if d := time.Since(begun); d > time.Minute {
+			t.Errorf("forty tasks took %v", d)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -13,7 +13,26 @@ import (
 // must refuse, without the time to start one.
 func TLSProxy(t testing.TB, c *Certificate, target string) (addr string) {
 	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{c.TLS}, MinVersion: tls.VersionTLS12})
+	return tlsFront(t, &tls.Config{Certificates: []tls.Certificate{c.TLS}, MinVersion: tls.VersionTLS12}, target)
+}
+
+// AmazonMQ listens as brokers on Amazon MQ do, with a certificate of CA: TLS 1.2 and no other, an RSA key, and two cipher
+// suites. What it decrypts goes to the plain server at target. It returns its own address.
+func AmazonMQ(t testing.TB, target string) (addr string) {
+	t.Helper()
+	c, err := CA(t).issueRSA()
+	if err != nil {
+		t.Fatalf("sign a certificate: %v", err)
+	}
+	return tlsFront(t, &tls.Config{
+		Certificates: []tls.Certificate{c}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256},
+	}, target)
+}
+
+func tlsFront(t testing.TB, c *tls.Config, target string) (addr string) {
+	t.Helper()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", c)
 	if err != nil {
 		t.Fatal(err)
 	}
