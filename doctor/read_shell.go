@@ -123,8 +123,10 @@ func (s *system) command(c command) bool {
 			return false
 		}
 		s.creations = append(s.creations, createdByCommand(c))
-	default:
-		return false
+	default: // a program of one's own, with Umbel's commands in it
+		if !c.flag("-Q", "--queues") || c.sub() != "worker" {
+			return false
+		}
 	}
 	s.commands = append(s.commands, c)
 	return true

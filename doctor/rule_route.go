@@ -277,6 +277,7 @@ func (s *system) consumed() (names map[string]bool, all bool) {
 			continue
 		}
 		for _, name := range strings.Split(list.text, ",") {
+			name, _, _ = strings.Cut(name, "=") // Umbel's weight
 			names[strings.TrimSpace(name)] = true
 		}
 	}
