@@ -76,8 +76,8 @@ func TestRabbitMQ4IsServed(t *testing.T) {
 	}
 }
 
-// doEverything has a worker do all that touches a broker: queues, delays, retries, parked copies, dead letters, remote control, events, and
-// results that come as messages.
+// doEverything has a worker do all that touches a broker: queues, delays, retries, parked copies, dead letters, remote control,
+// events.
 func doEverything(t *testing.T, rabbit *testenv.Rabbit, url string, c umbel.Config) {
 	t.Helper()
 	c.TaskDefaultQueue, c.WorkerSendTaskEvents, c.BrokerNativeDelayedDeliveryQueueType = "orders", true, "classic"
