@@ -45,22 +45,27 @@ func (w *Worker) prepare(r *run) *protocol.Body {
 	if w.discard(r) || w.expired(r) {
 		return nil
 	}
-	if r.again && (w.succeededBefore(r) || !w.counted(r)) || w.tickedBefore(r) {
+	if r.again && (w.succeededBefore(r) || !w.counted(r)) {
+		return nil
+	}
+	if w.tickedBefore(r) {
+		w.claimEnds(r)
 		return nil
 	}
 	body, err := r.task.DecodeBody(w.decode)
 	if err != nil {
+		w.claimEnds(r)
 		r.over()
 		w.refuse(r.consumer.queue, r.delivery, err)
 		return nil
 	}
 	if r.seat, err = w.seats.take(w.taking); err != nil {
+		w.letGo(r, false)
 		r.over()
 		w.giveBack(r.delivery)
 		return nil
 	}
-	if r.known.policy.AcksLate && !w.inflight.begin(r) {
-		w.leaveToCopy(r)
+	if r.known.policy.AcksLate && !w.enter(r) {
 		r.seat.leave()
 		return nil
 	}
@@ -80,6 +85,20 @@ func (w *Worker) prepare(r *run) *protocol.Body {
 	w.tellStarted(r)
 	w.stats.active.Add(1)
 	return body
+}
+
+// enter takes a late-acked run among those in flight, and reports whether it may begin. If not, it has been taken care of.
+func (w *Worker) enter(r *run) bool {
+	for !w.inflight.begin(r, &w.twins) {
+		if r.stale() {
+			w.leaveToCopy(r)
+			return false
+		}
+		if !w.claims(r) { // its claim was taken meanwhile
+			return false
+		}
+	}
+	return true
 }
 
 // ackEarly acks a run that begins, and reports whether it may.

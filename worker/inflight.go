@@ -10,13 +10,19 @@ type inflight struct {
 }
 
 // begin takes r in and reports whether it may run. It may not when its connection is gone: a copy may have been admitted
-// already, found nobody to join, and will run.
-func (f *inflight) begin(r *run) bool {
+// already, found nobody to join, and will run; nor when another message of its attempt has taken its claim. Who waited for it
+// is settled with it.
+func (f *inflight) begin(r *run, t *twins) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.stale() {
 		return false
 	}
+	waiting, ok := t.begin(r)
+	if !ok {
+		return false
+	}
+	r.attached = append(r.attached, waiting...)
 	if f.byID == nil {
 		f.byID = make(map[string]*run)
 	}
@@ -111,6 +117,9 @@ func (w *Worker) settleRun(r *run, how settlement) {
 	}
 	last := w.inflight.end(r, remember)
 	r.over()
+	if how == settleRequeue || how == settleReturn {
+		w.twins.reopen(r) // before its message can come again
+	}
 	if last.narrows && !last.stale() {
 		last.consumer.home.unrenewed()
 	}
@@ -124,9 +133,6 @@ func (w *Worker) settleRun(r *run, how settlement) {
 		default:
 			w.ackAgain(second)
 		}
-	}
-	if how == settleRequeue || how == settleReturn {
-		w.twins.forget(r.task.ID)
 	}
 	if how == settleAck && !ok {
 		w.finished.add(r.mark())

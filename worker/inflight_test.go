@@ -20,10 +20,10 @@ func TestARunThatLosesItsConnectionAsItBeginsIsLeftToItsCopy(t *testing.T) {
 	if f.join(copied) {
 		t.Fatal("it joined what has not begun")
 	}
-	if f.begin(old) {
+	if f.begin(old, &twins{}) {
 		t.Error("what the broker has handed out again begins beside its copy")
 	}
-	if !f.begin(copied) {
+	if !f.begin(copied, &twins{}) {
 		t.Error("the copy does not begin")
 	}
 

@@ -207,10 +207,13 @@ func (l *lease) handBack(ctx context.Context, r *run) {
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
 	if err := l.worker.app.Publish(ctx, m); err != nil {
+		l.worker.twins.leave(r, !errors.Is(err, broker.ErrNotSent))
 		l.worker.giveBack(d)
 		return
 	}
-	l.worker.settle(d, settleAck)
+	if !l.worker.settle(d, settleAck) {
+		l.worker.twins.leave(r, true)
+	}
 }
 
 // renewAll renews runs, several at a time, and returns when all have been tried.
@@ -248,8 +251,8 @@ func (l *lease) renew(ctx context.Context, r *run) {
 	c, err := lot.take(ctx, old.delivery, protocol.Table{headerStarts: int64(max(startsOf(old.delivery), 1))})
 	if err != nil {
 		if !errors.Is(err, broker.ErrNotSent) { // a second message may come
-			w.twins.add(r.task.ID, r.task.Retries, true)
-			w.twins.keep(r.task.ID)
+			w.twins.add(r)
+			w.twins.keep(r)
 		}
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			log.Error("cannot renew the delivery of a running task; trying again", "error", err)
@@ -265,7 +268,7 @@ func (l *lease) renew(ctx context.Context, r *run) {
 	}
 	copied := &run{delivery: c.delivery, consumer: lot.consumer, epoch: c.epoch, print: r.print, task: r.task, known: r.known, request: r.request,
 		at: time.Now(), again: true, narrows: r.consumer.home.prefetchNow() > 0}
-	w.twins.add(r.task.ID, r.task.Retries, true)
+	w.twins.add(r)
 	if !w.inflight.replace(r, old, copied) { // it has ended meanwhile, or the message has come again
 		w.settle(c.delivery, settleAck)
 		if copied.narrows {
@@ -276,11 +279,11 @@ func (l *lease) renew(ctx context.Context, r *run) {
 	}
 	w.cross("parked")
 	if !w.settle(old.delivery, settleAck) {
-		w.twins.keep(r.task.ID)
+		w.twins.keep(r)
 	}
 	w.cross("acked")
 	if err := old.consumer.sub.Flush(ctx); err != nil && ctx.Err() == nil {
-		w.twins.keep(r.task.ID)
+		w.twins.keep(r)
 	}
 	w.cross("renewed")
 	w.meter.renewed()

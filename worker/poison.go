@@ -45,12 +45,7 @@ func (w *Worker) counted(r *run) bool {
 	if !r.known.policy.AcksLate {
 		return true
 	}
-	if w.twins.second(r.task.ID, r.task.Retries) {
-		w.log.Info("task came in two messages after a lost connection, and has begun here under the other one", "task", r.request.DisplayName(), "id", r.task.ID)
-		r.over()
-		if !w.inflight.attach(r) {
-			w.ackAgain(r)
-		}
+	if !w.claims(r) {
 		return false
 	}
 	limit := w.settings.TaskDeliveryLimit
@@ -59,6 +54,7 @@ func (w *Worker) counted(r *run) bool {
 	}
 	starts := max(startsOf(r.delivery), 1)
 	if starts >= limit {
+		w.claimEnds(r)
 		w.poison(r, starts)
 		return false
 	}
@@ -69,38 +65,39 @@ func (w *Worker) counted(r *run) bool {
 	if err == nil {
 		c, err = lot.take(ctx, r.delivery, protocol.Table{headerStarts: int64(starts + 1)})
 	}
-	if err != nil && !errors.Is(err, broker.ErrNotSent) && lot != nil {
-		w.twins.add(r.task.ID, r.task.Retries, false)
-		w.twins.keep(r.task.ID)
-	}
+	maybe := err != nil && lot != nil && !errors.Is(err, broker.ErrNotSent) // the copy may come
 	var refused *broker.RefusedError
 	switch {
 	case err == nil:
-		w.twins.add(r.task.ID, r.task.Retries, true)
+		mine := w.twins.hold(r, lot.consumer, c.epoch)
 		left := w.settle(r.delivery, settleAck)
 		if err := r.consumer.sub.Flush(ctx); err != nil { // a task that kills us now must not find two messages
 			w.log.Warn("cannot say whether a message that was parked has left its queue", "id", r.task.ID, "error", err)
 			left = false
 		}
-		if !left {
-			w.twins.keep(r.task.ID)
-		}
+		w.twins.parked(r, left)
 		r.delivery, r.consumer, r.epoch, r.parkedAt = c.delivery, lot.consumer, c.epoch, time.Now()
+		if !mine {
+			return w.claims(r)
+		}
 		if r.stale() {
 			w.leaveToCopy(r)
 			return false
 		}
 		return true
 	case r.stale():
+		w.letGo(r, maybe)
 		r.over()
 		return false
 	case lot != nil && !errors.As(err, &refused):
 		w.log.Error("cannot count the start of a task that was handed out before; it goes back to its queue", "task", r.request.DisplayName(),
 			"id", r.task.ID, "queue", r.delivery.Queue, "error", err)
+		w.letGo(r, maybe)
 		r.over()
 		w.giveBack(r.delivery)
 		return false
 	case r.delivery.Deliveries >= limit:
+		w.claimEnds(r)
 		w.poison(r, r.delivery.Deliveries)
 		return false
 	}
@@ -112,10 +109,7 @@ func (w *Worker) counted(r *run) bool {
 // leaveToCopy ends a run that has lost its connection before it began: the broker hands its message out again. Of a parked
 // one both messages may come, and the first of them is to begin.
 func (w *Worker) leaveToCopy(r *run) {
-	if r.isParked() {
-		w.twins.add(r.task.ID, r.task.Retries, false)
-		w.twins.keep(r.task.ID)
-	}
+	w.letGo(r, r.isParked())
 	r.over()
 }
 

@@ -6,10 +6,17 @@ import (
 )
 
 // twins are tasks of which several messages may be at the broker: parked ones, when the connection is lost before the broker
-// has read the ack of the original. The first to come is run; others are acked, since the first is still at the broker or
-// has ended. They are known to this worker only: elsewhere the second runs again, as at-least-once allows.
+// has read the ack of the original. One of them is run; others are acked, since that one is still at the broker or has ended.
+// They are known to this worker only: elsewhere the second runs again, as at-least-once allows.
 //
-// Most of them never come: the ack arrives, and then a message with the same id is another one that must run. So a twin is
+// A message that was handed out before claims its attempt before it is parked and begun, since its copy and its original may
+// both come in the meantime: a publish outlives the connection that it was meant for.
+//
+//	claimed by a run under a living connection     others wait for it
+//	claimed by a run whose connection is gone      the next to come takes the claim over
+//	begun                                          others are settled with it, or acked
+//
+// Most twins never come: the ack arrives, and then a message with the same id is another one that must run. So a twin is
 // believed only once it is kept: when its ack failed, or a connection was lost within moments of it.
 type twins struct {
 	mu    sync.Mutex // guards what follows
@@ -18,44 +25,176 @@ type twins struct {
 }
 
 type twin struct {
-	retries int // of the attempt: the next attempt has the same id
-	begun   bool
-	kept    bool
-	at      time.Time
+	retries  int       // of the attempt: the next attempt has the same id
+	by       *run      // who has claimed it; nil: nobody, or it has begun
+	consumer *consumer // of the delivery that by holds
+	epoch    uint32
+	open     bool // by parks it: its copy may be at the broker, and its original is not acked yet
+	begun    bool
+	kept     bool
+	at       time.Time
+	waiting  []*run // for what becomes of by
 }
 
-const twinsMost = 4096 // what is forgotten may run twice
+const (
+	twinsMost   = 4096         // what is forgotten may run twice
+	waitingMost = attachedMost // of one attempt; each further message costs a lost connection
+)
 
 // twinAge is how long the ack of a parked original may be on its way: a broker that is short of time reads late, and drops
 // what it has not read when the connection breaks.
 const twinAge = 30 * time.Second
 
-// add notes that a second message of this attempt may exist, and whether it has begun under the first.
-func (t *twins) add(id string, retries int, begun bool) {
+// A claim is the answer to a message that wants to begin its attempt.
+type claim int
+
+const (
+	claimed   claim = iota // it is to begin
+	mustWait               // another message of the attempt may begin: this one is settled when that is known
+	hasBegun               // under another message
+	mustLeave              // too many wait: back to its queue
+)
+
+func (t *twin) stale() bool { return t.consumer.epoch.Load() != t.epoch }
+
+// claim lets r begin its attempt, or says why not.
+func (t *twins) claim(r *run) claim {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byID == nil {
-		t.byID = make(map[string]*twin)
+	e := t.byID[r.task.ID]
+	switch {
+	case e == nil, e.retries != r.task.Retries, time.Since(e.at) > finishedAge:
+	case e.by != nil && e.stale():
+		e.by, e.consumer, e.epoch, e.kept = r, r.consumer, r.epoch, true
+		return claimed
+	case !e.kept && !e.open && e.by != nil:
+		return claimed // another message with the same id; it is not followed
+	case !e.kept && !e.open:
+	case e.begun:
+		return hasBegun
+	case e.by == nil:
+		e.by, e.consumer, e.epoch = r, r.consumer, r.epoch
+		return claimed
+	case len(e.waiting) >= waitingMost:
+		return mustLeave
+	default:
+		e.waiting = append(e.waiting, r)
+		return mustWait
 	}
-	before := t.byID[id]
-	if before == nil {
-		t.order = append(t.order, id)
+	t.put(r.task.ID, &twin{retries: r.task.Retries, by: r, consumer: r.consumer, epoch: r.epoch, open: true})
+	return claimed
+}
+
+// hold notes under which delivery r holds its attempt from now on, and reports whether the claim is still its own.
+func (t *twins) hold(r *run, c *consumer, epoch uint32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.of(r)
+	if e == nil {
+		return true
 	}
-	// Parked anew, the attempt may have a third message: the one that is known to be at the broker still comes.
-	kept := before != nil && before.kept && before.retries == retries
-	t.byID[id] = &twin{retries: retries, begun: begun, kept: kept, at: time.Now()}
-	for len(t.order) > twinsMost {
-		delete(t.byID, t.order[0])
-		t.order = t.order[1:]
+	if e.by != r {
+		return !e.kept && !e.open
+	}
+	e.at = time.Now() // the ack of what it was held under is on its way
+	e.consumer, e.epoch = c, epoch
+	return true
+}
+
+// parked notes that r's original has left its queue; or that it may not have.
+func (t *twins) parked(r *run, left bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.of(r)
+	switch {
+	case e == nil:
+	case !left:
+		e.kept = true
+	case e.by == r:
+		e.open = false
 	}
 }
 
-// keep says that both messages may be at the broker.
-func (t *twins) keep(id string) {
+// begin notes that r begins its attempt, and returns who waited for that; false when another message has taken its claim.
+func (t *twins) begin(r *run) (waiting []*run, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if w := t.byID[id]; w != nil {
-		w.kept = true
+	e := t.of(r)
+	switch {
+	case e == nil:
+		return nil, true
+	case e.by != r:
+		return nil, !e.kept && !e.open
+	}
+	e.by, e.consumer, e.open, e.begun = nil, nil, false, true
+	waiting, e.waiting = e.waiting, nil
+	return waiting, true
+}
+
+// leave gives up r's claim and returns who waited for it: they are to come again. maybe says that one more message of the
+// attempt may be at the broker.
+func (t *twins) leave(r *run, maybe bool) (waiting []*run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.of(r)
+	if e == nil {
+		if maybe {
+			t.put(r.task.ID, &twin{retries: r.task.Retries, kept: true})
+		}
+		return nil
+	}
+	e.kept = e.kept || maybe
+	if e.by == r {
+		e.by, e.consumer, e.open = nil, nil, false
+		waiting, e.waiting = e.waiting, nil
+	}
+	return waiting
+}
+
+// of returns what is known of r's attempt; nil if nothing is.
+func (t *twins) of(r *run) *twin {
+	if e := t.byID[r.task.ID]; e != nil && e.retries == r.task.Retries {
+		return e
+	}
+	return nil
+}
+
+// add notes that a second message may exist of an attempt that has begun.
+func (t *twins) add(r *run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// Parked anew, the attempt may have a third message: the one that is known to be at the broker still comes.
+	e := t.of(r)
+	t.put(r.task.ID, &twin{retries: r.task.Retries, begun: true, kept: e != nil && e.kept})
+}
+
+// put takes e in place of what was known of the id.
+func (t *twins) put(id string, e *twin) {
+	if t.byID == nil {
+		t.byID = make(map[string]*twin)
+	}
+	if t.byID[id] == nil {
+		t.order = append(t.order, id)
+	}
+	e.at = time.Now()
+	t.byID[id] = e
+	for n := len(t.order); n > twinsMost; n-- {
+		oldest := t.order[0]
+		t.order = t.order[1:]
+		if e := t.byID[oldest]; e != nil && len(e.waiting) > 0 {
+			t.order = append(t.order, oldest) // somebody must settle them
+			continue
+		}
+		delete(t.byID, oldest)
+	}
+}
+
+// keep says that several messages of r's attempt may be at the broker.
+func (t *twins) keep(r *run) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.of(r); e != nil {
+		e.kept = true
 	}
 }
 
@@ -63,39 +202,57 @@ func (t *twins) keep(id string) {
 func (t *twins) lost() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for id, w := range t.byID {
+	for id, e := range t.byID {
 		switch {
-		case w.kept:
-		case time.Since(w.at) < twinAge:
-			w.kept = true
+		case e.kept:
+		case e.by != nil || time.Since(e.at) < twinAge:
+			e.kept = true
 		default:
 			delete(t.byID, id)
 		}
 	}
 }
 
-// second reports whether this attempt has begun here under its other message; if not, it begins now.
-func (t *twins) second(id string, retries int) bool {
+// reopen lets the attempt begin again: its message went back to the queue.
+func (t *twins) reopen(r *run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := t.byID[id]
-	if w == nil {
-		return false
+	if e := t.of(r); e != nil && e.by == nil {
+		e.begun, e.at = false, time.Now()
 	}
-	if !w.kept || w.retries != retries || time.Since(w.at) > finishedAge {
-		delete(t.byID, id)
-		return false
-	}
-	if !w.begun {
-		w.begun = true
-		return false
-	}
-	return true
 }
 
-// forget lets the task begin again: its message went back to the queue.
-func (t *twins) forget(id string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.byID, id)
+// claims lets r begin its attempt, and takes care of it if it must not.
+func (w *Worker) claims(r *run) bool {
+	switch w.twins.claim(r) {
+	case claimed:
+		return true
+	case mustWait:
+		r.over()
+	case mustLeave:
+		r.over()
+		w.giveBack(r.delivery)
+	case hasBegun:
+		w.log.Info("task came in two messages after a lost connection, and has begun here under the other one", "task", r.request.DisplayName(), "id", r.task.ID)
+		r.over()
+		if !w.inflight.attach(r) {
+			w.settle(r.delivery, settleAck)
+		}
+	}
+	return false
+}
+
+// letGo gives up r's claim: whoever comes next is to begin.
+func (w *Worker) letGo(r *run, maybe bool) {
+	for _, second := range w.twins.leave(r, maybe) {
+		w.giveBack(second.delivery)
+	}
+}
+
+// claimEnds is for an attempt that ends before it begins.
+func (w *Worker) claimEnds(r *run) {
+	waiting, _ := w.twins.begin(r)
+	for _, second := range waiting {
+		w.settle(second.delivery, settleAck)
+	}
 }
