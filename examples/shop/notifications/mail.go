@@ -1,29 +1,27 @@
-// Package notifications sends mails, into a folder: each is a file that a mail program can open.
+// Package notifications sends mails, each once: into a folder, where each is a file that a mail program can open, or to an
+// SMTP server.
 package notifications
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"mime"
-	"mime/quotedprintable"
 	"net/mail"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/examples/shop/step"
+	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
 // Tasks are the handles to send the tasks of notifications by.
 type Tasks struct {
 	Send *umbel.Task[Mail, Sent]
 
-	outbox string
+	mailer Mailer
+	ledger Ledger
 }
 
 // A Mail is the input of send_mail.
@@ -36,70 +34,106 @@ type Mail struct {
 
 // Sent is the result of send_mail.
 type Sent struct {
-	File string `json:"file"`
+	Proof string `json:"proof"` // where it went: a file, or a server
 }
 
-// Register makes the tasks of notifications known to an app. outbox is the folder for mails; it is created when needed.
-func Register(app *umbel.App, outbox string) *Tasks {
-	t := &Tasks{outbox: outbox}
-	t.Send = umbel.Register(app, "apps.notifications.tasks.send_mail", t.send,
-		umbel.AcksLate(), umbel.Retry{Max: 5, Backoff: time.Second, Jitter: true},
+// A Mailer takes a mail to where it goes. ErrRefused, among its errors, says that trying again is in vain.
+type Mailer interface {
+	Deliver(ctx context.Context, m Mail) (proof string, err error)
+	Place() string // for people
+}
+
+// ErrRefused says that a mail will never be taken: its address does not exist, its server does not want it.
+var ErrRefused = errors.New("refused for good")
+
+// A Ledger remembers which mails were sent.
+type Ledger interface {
+	ClaimMail(ctx context.Context, key, task string, now time.Time, lease time.Duration) (proof string, err error)
+	MarkMail(ctx context.Context, key, proof string) error
+}
+
+// Name is the task that sends a mail.
+const Name = "apps.notifications.tasks.send_mail"
+
+// Register makes the tasks of notifications known to an app.
+func Register(app *umbel.App, mailer Mailer, ledger Ledger) *Tasks {
+	t := &Tasks{mailer: mailer, ledger: ledger}
+	t.Send = umbel.Register(app, Name, t.send,
+		umbel.AcksLate(), umbel.SoftTimeLimit(2*time.Minute),
+		umbel.Retry{Max: 12, Backoff: time.Second, BackoffMax: 10 * time.Minute, Jitter: true}, // for most of an hour
 		umbel.Summary("send a mail, once for each key"))
 	return t
 }
 
 var keys = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,79}$`)
 
-// send writes the mail beside its place and renames it, so that the outbox never holds half a mail.
-func (t *Tasks) send(_ context.Context, m Mail) (Sent, error) {
-	if !keys.MatchString(m.Key) { // it names a file
-		return Sent{}, umbel.Permanent(fmt.Errorf("mail key %q: want up to 80 of a-z, 0-9 and -", m.Key))
+const (
+	// lease is how long a task may take for one mail before another one may try. Its soft time limit is shorter.
+	lease = 3 * time.Minute
+
+	// yield is how long a task waits that finds another one sending its mail.
+	yield = 5 * time.Second
+)
+
+// send delivers a mail whose key nobody has delivered. A worker that dies between the server's yes and its note leaves a mail
+// that is sent again, under the same Message-ID, by which mail programs know it.
+func (t *Tasks) send(ctx context.Context, m Mail) (Sent, error) {
+	if err := m.check(); err != nil {
+		return Sent{}, umbel.Permanent(err)
 	}
-	text, err := m.text(time.Now())
-	if err != nil {
+	proof, err := t.claim(ctx, m.Key)
+	if err != nil || proof != "" {
+		return Sent{Proof: proof}, err
+	}
+	step.Done("mail claimed")
+	proof, err = t.mailer.Deliver(ctx, m)
+	if errors.Is(err, ErrRefused) {
 		return Sent{}, umbel.Permanent(fmt.Errorf("mail %s: %w", m.Key, err))
 	}
-	sent := Sent{File: m.Key + ".eml"}
-	path := filepath.Join(t.outbox, sent.File)
-	if _, err := os.Stat(path); err == nil {
-		return sent, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return Sent{}, err
-	}
-	if err := os.MkdirAll(t.outbox, 0o755); err != nil {
-		return Sent{}, err
-	}
-	half, err := os.CreateTemp(t.outbox, "."+m.Key+"-*")
 	if err != nil {
-		return Sent{}, err
-	}
-	_, err = half.Write(text)
-	if err = errors.Join(err, half.Close()); err == nil {
-		err = os.Rename(half.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(half.Name())
 		return Sent{}, fmt.Errorf("mail %s: %w", m.Key, err)
 	}
-	return sent, nil
+	step.Done("mail delivered")
+	if err := t.ledger.MarkMail(ctx, m.Key, proof); err != nil {
+		return Sent{}, err
+	}
+	step.Done("mail noted")
+	return Sent{Proof: proof}, nil
 }
 
-// text is the mail as RFC 5322 wants it.
-func (m Mail) text(now time.Time) ([]byte, error) {
-	to, err := mail.ParseAddress(m.To)
-	if err != nil {
-		return nil, fmt.Errorf("address %q: %w", m.To, err)
+// claim takes the right to send a mail, and waits a moment for another task that does so now: most take no longer.
+func (t *Tasks) claim(ctx context.Context, key string) (proof string, err error) {
+	id := "a call"
+	if r := umbel.RequestFrom(ctx); r != nil {
+		id = r.ID
+	}
+	begun := time.Now()
+	for {
+		proof, err = t.ledger.ClaimMail(ctx, key, id, time.Now(), lease)
+		if !errors.Is(err, store.ErrMailBusy) {
+			return proof, err
+		}
+		if time.Since(begun) > time.Second {
+			return "", umbel.RetryIn(yield, err)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// check refuses what can be no mail.
+func (m Mail) check() error {
+	if !keys.MatchString(m.Key) { // it names a file
+		return fmt.Errorf("mail key %q: want up to 80 of a-z, 0-9 and -", m.Key)
+	}
+	if _, err := mail.ParseAddress(m.To); err != nil {
+		return fmt.Errorf("mail %s: address %q: %w", m.Key, m.To, err)
 	}
 	if strings.ContainsAny(m.Subject, "\r\n") { // it would add headers of its own
-		return nil, fmt.Errorf("subject %q has more than one line", m.Subject)
+		return fmt.Errorf("mail %s: subject %q has more than one line", m.Key, m.Subject)
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "Date: %s\r\nFrom: The Shop <shop@example.com>\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%s@shop.example.com>\r\n"+
-		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
-		now.Format(time.RFC1123Z), to, mime.QEncoding.Encode("utf-8", m.Subject), m.Key)
-	body := quotedprintable.NewWriter(&b)
-	if _, err := body.Write([]byte(m.Body)); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), body.Close()
+	return nil
 }

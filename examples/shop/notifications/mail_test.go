@@ -13,13 +13,17 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/examples/shop/notifications"
+	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
 func setup(t *testing.T) (tasks *notifications.Tasks, outbox string) {
 	app := umbel.New("test", umbel.WithConfig(umbel.Config{BrokerURL: []string{"memory://" + t.Name()}}))
 	app.Eager(true)
-	outbox = filepath.Join(t.TempDir(), "outbox")
-	return notifications.Register(app, outbox), outbox
+	dir := t.TempDir()
+	ledger := store.New(filepath.Join(dir, "shop.db"))
+	t.Cleanup(func() { _ = ledger.Close() })
+	outbox = filepath.Join(dir, "outbox")
+	return notifications.Register(app, notifications.Outbox(outbox), ledger), outbox
 }
 
 func send(t *testing.T, tasks *notifications.Tasks, m notifications.Mail) (notifications.Sent, error) {
@@ -37,7 +41,7 @@ func TestAMailIsSentOnceHoweverOften(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
-			if sent, err := send(t, tasks, m); err != nil || sent.File != "order-7.eml" {
+			if sent, err := send(t, tasks, m); err != nil || sent.Proof != "order-7.eml" {
 				t.Errorf("got %+v, %v", sent, err)
 			}
 		})
