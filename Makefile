@@ -26,6 +26,11 @@ build: ## build every package, and the binary into bin/
 demo: ## run the example shop on the embedded broker: orders, a report, live progress
 	@$(GO) run -tags $(TAGS) ./examples/shop demo
 
+.PHONY: shop
+shop: ## run the example shop in ./shop-data: pages at http://127.0.0.1:8080/, workers and beat in one process
+	@mkdir -p bin shop-data && $(GO) build -tags $(TAGS) -o bin/shop ./examples/shop
+	@cd shop-data && { [ -e shop.db ] || ../bin/shop seed --past 30000; } && exec ../bin/shop serve
+
 .PHONY: fast
 fast: ## test what needs no server: seconds, not minutes
 	@$(GO) test -json -short -timeout 5m $$(.ci/offline) | $(TALLY)

@@ -82,7 +82,11 @@ func emptyFolder(name string) (string, error) {
 func runDemo(ctx context.Context, folder string, past, today int, out io.Writer) (o *outcome, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("the demo took longer than %v", demoTimeout))
 	defer cancel()
-	d := &demo{shop: newShop(folder), board: newBoard(), screen: newScreen(out), begun: time.Now(), past: past, today: today}
+	s, err := newShop(places{Folder: folder})
+	if err != nil {
+		return nil, err
+	}
+	d := &demo{shop: s, board: newBoard(), screen: newScreen(out), begun: time.Now(), past: past, today: today}
 	defer func() { err = errors.Join(err, d.close()) }()
 	log, err := os.Create(filepath.Join(folder, "worker.log"))
 	if err != nil {

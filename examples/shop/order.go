@@ -34,6 +34,9 @@ func (s *shop) orderCommand() cli.Command {
 			f.DurationVar(&wait, "wait", time.Minute, "`HOW LONG` to wait for the receipts; 0 does not")
 		},
 		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			if err := s.settle(std); err != nil {
+				return err
+			}
 			return errors.Join(s.order(ctx, n, wait, std.Out), s.close())
 		},
 	}

@@ -37,15 +37,15 @@ func (d *demo) tell(ctx context.Context, o *outcome) error {
 	if err != nil {
 		return err
 	}
-	mails, err := os.ReadDir(d.outbox())
+	mails, err := os.ReadDir(d.mailer.Place())
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(d.reportFolder(), o.report.File)
+	path := filepath.Join(d.files.Place(), o.report.File)
 	s := d.screen
 	s.print("\n  %s %d orders in %.1f s: %d paid, %s in all, %d sold out", s.colour(32, "✓"), o.paid+o.soldOut, o.took.Seconds(), o.paid, totals.Taken, o.soldOut)
 	s.print("  %s %d times the bank did not answer: tried again, charged once", s.colour(32, "✓"), o.retried)
-	s.print("  %s %d mails in %s", s.colour(32, "✓"), len(mails), d.outbox())
+	s.print("  %s %d mails in %s", s.colour(32, "✓"), len(mails), d.mailer.Place())
 	s.print("  %s %d expired reports cleared away", s.colour(32, "✓"), o.cleaned.Reports)
 	s.print("  %s report of %s orders: %s", s.colour(32, "✓"), thousands(o.report.Rows), path)
 	s.print("    %s", s.colour(2, fmt.Sprintf("%s bytes, sha256 %.16s…", thousands(int(o.report.Bytes)), o.report.SHA256)))

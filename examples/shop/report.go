@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/umbel-go/umbel"
@@ -33,6 +32,9 @@ func (s *shop) reportCommand() cli.Command {
 			f.DurationVar(&wait, "wait", 10*time.Minute, "`HOW LONG` to wait for it")
 		},
 		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			if err := s.settle(std); err != nil {
+				return err
+			}
 			return errors.Join(s.report(ctx, in, wait, std.Out), s.close())
 		},
 	}
@@ -62,6 +64,6 @@ func (s *shop) report(ctx context.Context, in reports.Report, wait time.Duration
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d rows, %d bytes, sha256 %s\n", filepath.Join(s.reportFolder(), made.File), made.Rows, made.Bytes, made.SHA256)
+	fmt.Fprintf(out, "%s in %s: %d rows, %d bytes, sha256 %s\n", made.File, s.files.Place(), made.Rows, made.Bytes, made.SHA256)
 	return nil
 }

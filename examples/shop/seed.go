@@ -4,8 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 	"time"
 
 	"github.com/umbel-go/umbel/cli"
@@ -62,21 +61,23 @@ func (s *shop) importPast(ctx context.Context, n int) error {
 
 // importExpired adds n reports that expired an hour ago, with their files.
 func (s *shop) importExpired(ctx context.Context, n int) error {
-	if err := os.MkdirAll(s.reportFolder(), 0o755); err != nil {
-		return err
-	}
 	for range n {
 		id, err := s.store.NextReport(ctx)
 		if err != nil {
 			return err
 		}
 		text := fmt.Sprintf("order,total\n%d,0.00\n", id)
-		r := store.Report{ID: id, Since: "2020-01-01", Until: "2020-02-01", File: fmt.Sprintf("report-%d-expired.csv", id), Rows: 1,
-			Bytes: int64(len(text)), Made: time.Now().Add(-8 * 24 * time.Hour), Expires: time.Now().Add(-time.Hour)}
-		if err := os.WriteFile(filepath.Join(s.reportFolder(), r.File), []byte(text), 0o644); err != nil {
+		made := time.Now().Add(-8 * 24 * time.Hour)
+		r := store.Report{ID: id, Requested: made, Since: made.AddDate(0, -1, 0), Until: made, File: fmt.Sprintf("report-%d.csv", id), Rows: 1,
+			Bytes: int64(len(text)), SHA256: store.Hash([]byte(text)), Made: made, Expires: time.Now().Add(-time.Hour)}
+		if _, err := s.store.BeginReport(ctx, r); err != nil {
 			return err
 		}
-		if _, err := s.store.AddReport(ctx, r); err != nil {
+		err = s.files.Put(ctx, r.File, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+		if err != nil {
+			return err
+		}
+		if _, err := s.store.FinishReport(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -102,6 +103,9 @@ func (s *shop) seedCommand() cli.Command {
 			f.IntVar(&expired, "expired", 0, "`N` expired reports, for cleanup_expired_reports")
 		},
 		Run: func(ctx context.Context, _ []string, std cli.Std) error {
+			if err := s.settle(std); err != nil {
+				return err
+			}
 			defer s.close()
 			if err := s.stock(ctx); err != nil {
 				return err
@@ -116,7 +120,7 @@ func (s *shop) seedCommand() cli.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(std.Out, "%d articles, %d past orders, %d expired reports in %s\n", len(catalogue), past, expired, s.folder)
+			fmt.Fprintf(std.Out, "%d articles, %d past orders, %d expired reports in %s\n", len(catalogue), past, expired, s.store.Place())
 			if len(ids) > 0 {
 				fmt.Fprintf(std.Out, "orders %d to %d wait\n", ids[0], ids[len(ids)-1])
 			}

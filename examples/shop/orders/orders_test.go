@@ -36,7 +36,7 @@ func setup(t *testing.T) *fixture {
 		store: store.New(filepath.Join(dir, "shop.db")), outbox: filepath.Join(dir, "outbox")}
 	f.app.Eager(true)
 	f.bank = &payment.Bank{Ledger: f.store}
-	f.Tasks = orders.Register(f.app, f.store, f.bank, notifications.Register(f.app, f.outbox))
+	f.Tasks = orders.Register(f.app, f.store, f.bank, notifications.Register(f.app, notifications.Outbox(f.outbox), f.store))
 	t.Cleanup(func() { _ = f.store.Close() })
 	if err := f.store.Stock(t.Context(), []store.Article{{SKU: "bulb", Name: "Bulb", Price: 150, OnHand: 10}}); err != nil {
 		t.Fatal(err)

@@ -5,11 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
-	"fmt"
+	"hash"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -17,9 +15,8 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
-// A csvFile is a finished file.
+// A csvFile is what is known of a written file.
 type csvFile struct {
-	name   string // of the file in its folder: report and content make it, so it never changes
 	rows   int
 	bytes  int64
 	sha256 string
@@ -30,45 +27,19 @@ const tellEvery = 1000
 
 var header = []string{"order", "placed", "customer", "article", "quantity", "total", "state", "payment"}
 
-// writeCSV streams orders to a file. It is written under another name and renamed when it is whole.
-func writeCSV(folder string, report int64, orders iter.Seq2[store.Order, error], tell func(rows int) error) (csvFile, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return csvFile{}, err
-	}
-	half, err := os.CreateTemp(folder, fmt.Sprintf(".%d-*.half", report))
-	if err != nil {
-		return csvFile{}, err
-	}
-	f, err := fill(half, orders, tell)
-	if err == nil {
-		f.name = fmt.Sprintf("report-%d-%.8s.csv", report, f.sha256)
-		err = os.Rename(half.Name(), filepath.Join(folder, f.name))
-	}
-	if err != nil {
-		_ = os.Remove(half.Name())
-		return csvFile{}, err
-	}
-	return f, nil
-}
-
-// fill writes the rows, and closes the file in any case.
-func fill(file *os.File, orders iter.Seq2[store.Order, error], tell func(rows int) error) (f csvFile, err error) {
-	defer func() {
-		if closed := file.Close(); err == nil {
-			err = closed
-		}
-	}()
-	sum := sha256.New()
-	buffer := bufio.NewWriterSize(io.MultiWriter(file, sum), 64<<10)
-	w := csv.NewWriter(buffer)
-	if err := w.Write(header); err != nil {
+// writeCSV streams orders to w, and counts.
+func writeCSV(w io.Writer, orders iter.Seq2[store.Order, error], tell func(rows int) error) (f csvFile, err error) {
+	seal := newSeal()
+	buffer := bufio.NewWriterSize(io.MultiWriter(w, seal), 64<<10)
+	lines := csv.NewWriter(buffer)
+	if err := lines.Write(header); err != nil {
 		return f, err
 	}
 	for o, err := range orders {
 		if err != nil {
 			return f, err
 		}
-		if err := w.Write(record(o)); err != nil {
+		if err := lines.Write(record(o)); err != nil {
 			return f, err
 		}
 		if f.rows++; f.rows%tellEvery == 0 {
@@ -77,22 +48,47 @@ func fill(file *os.File, orders iter.Seq2[store.Order, error], tell func(rows in
 			}
 		}
 	}
-	w.Flush()
-	if err := w.Error(); err != nil {
+	lines.Flush()
+	if err := lines.Error(); err != nil {
 		return f, err
 	}
 	if err := buffer.Flush(); err != nil {
 		return f, err
 	}
-	if err := file.Sync(); err != nil { // the row that follows must not outlive the file
-		return f, err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return f, err
-	}
-	f.bytes, f.sha256 = info.Size(), hex.EncodeToString(sum.Sum(nil))
+	f.bytes, f.sha256 = seal.result()
 	return f, nil
+}
+
+// readCSV counts what another attempt has written.
+func readCSV(r io.Reader) (f csvFile, err error) {
+	seal := newSeal()
+	lines := csv.NewReader(bufio.NewReaderSize(io.TeeReader(r, seal), 64<<10))
+	lines.ReuseRecord = true
+	for f.rows = -1; ; f.rows++ { // the header is no row
+		if _, err := lines.Read(); err == io.EOF {
+			f.bytes, f.sha256 = seal.result()
+			return f, nil
+		} else if err != nil {
+			return f, err
+		}
+	}
+}
+
+// A seal is the length and sum of what is written to it.
+type seal struct {
+	hash  hash.Hash
+	bytes int64
+}
+
+func newSeal() *seal { return &seal{hash: sha256.New()} }
+
+func (s *seal) Write(p []byte) (int, error) {
+	s.bytes += int64(len(p))
+	return s.hash.Write(p)
+}
+
+func (s *seal) result() (bytes int64, sum string) {
+	return s.bytes, hex.EncodeToString(s.hash.Sum(nil))
 }
 
 func record(o store.Order) []string {

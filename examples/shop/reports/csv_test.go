@@ -1,9 +1,9 @@
 package reports
 
 import (
+	"bytes"
 	"errors"
 	"iter"
-	"os"
 	"testing"
 
 	"github.com/umbel-go/umbel/examples/shop/store"
@@ -13,7 +13,7 @@ import (
 func some(n int, last error) iter.Seq2[store.Order, error] {
 	return func(yield func(store.Order, error) bool) {
 		for i := range n {
-			if !yield(store.Order{ID: int64(i)}, nil) {
+			if !yield(store.Order{ID: int64(i), Customer: "a \"b\"\nc"}, nil) {
 				return
 			}
 		}
@@ -23,20 +23,15 @@ func some(n int, last error) iter.Seq2[store.Order, error] {
 	}
 }
 
-func TestAFileThatIsNotFinishedGoesAway(t *testing.T) {
+func TestAnErrorInTheMiddleEndsTheFile(t *testing.T) {
 	broken := errors.New("broken")
 	for name, c := range map[string]struct{ read, tell error }{
 		"the database fails in the middle":     {read: broken},
 		"the result store fails in the middle": {tell: broken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			_, err := writeCSV(folder, 1, some(2500, c.read), func(int) error { return c.tell })
-			if !errors.Is(err, broken) {
+			if _, err := writeCSV(new(bytes.Buffer), some(2500, c.read), func(int) error { return c.tell }); !errors.Is(err, broken) {
 				t.Errorf("got %v", err)
-			}
-			if files, err := os.ReadDir(folder); err != nil || len(files) != 0 {
-				t.Errorf("left behind: %v, %v", files, err)
 			}
 		})
 	}
@@ -44,8 +39,24 @@ func TestAFileThatIsNotFinishedGoesAway(t *testing.T) {
 
 func TestProgressIsToldNowAndThen(t *testing.T) {
 	var told []int
-	f, err := writeCSV(t.TempDir(), 1, some(2500, nil), func(rows int) error { told = append(told, rows); return nil })
+	f, err := writeCSV(new(bytes.Buffer), some(2500, nil), func(rows int) error { told = append(told, rows); return nil })
 	if err != nil || f.rows != 2500 || len(told) != 2 || told[0] != 1000 || told[1] != 2000 {
 		t.Errorf("%+v, %v, told %v", f, err, told)
+	}
+}
+
+func TestWhatIsReadIsWhatWasWritten(t *testing.T) {
+	for _, n := range []int{0, 1, 500} {
+		var file bytes.Buffer
+		wrote, err := writeCSV(&file, some(n, nil), func(int) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wrote.bytes != int64(file.Len()) {
+			t.Errorf("%d bytes counted, %d written", wrote.bytes, file.Len())
+		}
+		if read, err := readCSV(&file); err != nil || read != wrote {
+			t.Errorf("wrote %+v, read %+v, %v", wrote, read, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/examples/shop/notifications"
+	"github.com/umbel-go/umbel/examples/shop/objects"
 	"github.com/umbel-go/umbel/examples/shop/reports"
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
@@ -36,7 +38,7 @@ func setup(t *testing.T) *fixture {
 	f := &fixture{app: umbel.New("test", umbel.WithConfig(umbel.Config{BrokerURL: []string{"memory://" + t.Name()}})),
 		store: store.New(filepath.Join(dir, "shop.db")), folder: filepath.Join(dir, "reports"), outbox: filepath.Join(dir, "outbox")}
 	f.app.Eager(true)
-	f.Tasks = reports.Register(f.app, f.store, f.folder, notifications.Register(f.app, f.outbox))
+	f.Tasks = reports.Register(f.app, f.store, objects.Folder(f.folder), notifications.Register(f.app, notifications.Outbox(f.outbox), f.store))
 	t.Cleanup(func() { _ = f.store.Close() })
 	return f
 }
@@ -167,8 +169,8 @@ func TestAReportThatIsCutShortLeavesNothing(t *testing.T) {
 	if files := f.files(t); len(files) != 0 {
 		t.Errorf("files: %v, want none", files)
 	}
-	if _, err := f.store.Report(t.Context(), 7); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("row: %v, want none", err)
+	if r, err := f.store.Report(t.Context(), 7); err == nil && r.State == store.Ready {
+		t.Errorf("row: %+v, want none that is ready", r)
 	}
 }
 
@@ -183,21 +185,25 @@ func TestAReportWithoutANumberFails(t *testing.T) {
 // expire adds n reports that have expired, with files of ten bytes, and one that has not.
 func (f *fixture) expire(t *testing.T, n int) {
 	t.Helper()
-	if err := os.MkdirAll(f.folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	for i := range n + 1 {
-		r := store.Report{ID: int64(i + 1), File: fmt.Sprintf("report-%d.csv", i+1), Bytes: 10, Expires: time.Now().Add(-time.Hour)}
+		r := store.Report{ID: int64(i + 1), File: fmt.Sprintf("report-%d.csv", i+1), Bytes: 10, Made: time.Now(), Expires: time.Now().Add(-time.Hour)}
 		if i == n {
 			r.Expires = time.Now().Add(time.Hour)
 		}
-		if err := os.WriteFile(filepath.Join(f.folder, r.File), []byte("0123456789"), 0o644); err != nil {
+		if _, err := f.store.BeginReport(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.store.AddReport(t.Context(), r); err != nil {
+		if err := objects.Folder(f.folder).Put(t.Context(), r.File, write("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.store.FinishReport(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func write(text string) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
 }
 
 func (f *fixture) clean(t *testing.T, in reports.Cleanup) (reports.Cleaned, error) {
@@ -241,7 +247,7 @@ func TestCleanupGoesOnWhereItWasInterrupted(t *testing.T) {
 	if _, err := f.clean(t, reports.Cleanup{Batch: 10}); err == nil {
 		t.Fatal("the second batch could be removed")
 	}
-	left, err := f.store.ExpiredReports(t.Context(), time.Now(), 0, 100)
+	left, err := f.store.ExpiredReports(t.Context(), time.Now(), reports.Keep, 0, 100)
 	if err != nil || len(left) != 15 {
 		t.Fatalf("%d rows are left, %v, want those of the second and third batch", len(left), err)
 	}
@@ -264,5 +270,100 @@ func TestCleanupRefusesSenselessBatches(t *testing.T) {
 		if _, err := f.clean(t, reports.Cleanup{Batch: n}); err == nil {
 			t.Errorf("batch %d was taken", n)
 		}
+	}
+}
+
+// An attempt that was killed after its file was whole leaves it to the next one, which counts it and notes it.
+func TestAReportTakesUpTheFileOfAnAttemptThatDied(t *testing.T) {
+	f := setup(t)
+	f.books(t)
+	const text = "order,placed\n1,\"a\nb\"\n2,c\n"
+	if err := objects.Folder(f.folder).Put(t.Context(), "report-7.csv", write(text)); err != nil {
+		t.Fatal(err)
+	}
+	made, err := f.generate(t, reports.Report{ID: 7})
+	want := reports.Summary{ReportID: 7, File: "report-7.csv", Rows: 2, Bytes: int64(len(text)), SHA256: store.Hash([]byte(text))}
+	if err != nil || made != want {
+		t.Errorf("got %+v, %v, want %+v", made, err, want)
+	}
+	if files := f.files(t); len(files) != 1 {
+		t.Errorf("files: %v, want one", files)
+	}
+}
+
+func TestACancelledReportIsNotMade(t *testing.T) {
+	f := setup(t)
+	f.books(t)
+	id, _, err := f.store.RequestReport(t.Context(), store.Report{Until: time.Now()}, store.Key{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.store.CancelReport(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	var failed *umbel.TaskError
+	if _, err := f.generate(t, reports.Report{ID: id, Email: "owner@example.com"}); !errors.As(err, &failed) || !strings.Contains(failed.Message, "cancelled") {
+		t.Errorf("got %v", err)
+	}
+	if files := f.files(t); len(files) != 0 {
+		t.Errorf("files: %v, want none", files)
+	}
+	if _, err := os.Stat(f.outbox); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a mail was sent (%v)", err)
+	}
+}
+
+func TestAReportThatFailsSaysSoOnItsRow(t *testing.T) {
+	f := setup(t)
+	f.books(t)
+	if err := os.WriteFile(f.folder, nil, 0o644); err != nil { // where the folder should be
+		t.Fatal(err)
+	}
+	id, _, err := f.store.RequestReport(t.Context(), store.Report{Until: time.Now()}, store.Key{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.store.Report(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := f.Generate.Send(t.Context(), reports.Report{ID: id}, umbel.TaskID(r.Task))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := result.Get(t.Context()); err == nil {
+		t.Error("a report was made without a folder")
+	}
+	if r, err := f.store.Report(t.Context(), id); err != nil || r.State != store.Failed || r.Error == "" {
+		t.Errorf("row: %+v, %v, want it failed, and why", r, err)
+	}
+}
+
+func TestCleanupRemovesFilesThatNoReportKnows(t *testing.T) {
+	f := setup(t)
+	f.expire(t, 0)
+	age := func(name string) {
+		old := time.Now().Add(-48 * time.Hour)
+		if err := os.Chtimes(filepath.Join(f.folder, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"report-90.csv", "report-91.csv", "thesis.txt", ".unfinished-report-92.csv-1", ".unfinished-report-93.csv-1"} {
+		if err := os.WriteFile(filepath.Join(f.folder, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age("report-1.csv") // known, and kept
+	age("report-90.csv")
+	age("thesis.txt")
+	age(".unfinished-report-92.csv-1")
+	if got, err := f.clean(t, reports.Cleanup{DryRun: true}); err != nil || got.Orphans != 1 {
+		t.Errorf("dry run: %+v, %v", got, err)
+	}
+	if got, err := f.clean(t, reports.Cleanup{}); err != nil || got.Orphans != 2 || got.Reports != 0 {
+		t.Errorf("got %+v, %v, want two orphans", got, err)
+	}
+	if got := strings.Join(f.files(t), " "); got != ".unfinished-report-93.csv-1 report-1.csv report-91.csv thesis.txt" {
+		t.Errorf("left: %s", got)
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 // ImportOrders adds orders of the past, in whatever state they ended, in one transaction.
 func (s *Store) ImportOrders(ctx context.Context, orders []Order) error {
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, `INSERT INTO orders (customer, sku, quantity, total, state, placed, payment, confirmed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+	err := s.change(ctx, func(t *tx) error {
+		insert, err := t.prepare(ctx, `INSERT INTO orders (customer, sku, quantity, total, state, placed, payment, confirmed, imported)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)`)
 		if err != nil {
 			return err
 		}
@@ -22,7 +22,7 @@ func (s *Store) ImportOrders(ctx context.Context, orders []Order) error {
 				return err
 			}
 		}
-		return nil
+		return t.note(ctx, OrdersImported, "", fmt.Sprintf("%d orders", len(orders)), Detail{N: len(orders)})
 	})
 	if err != nil {
 		return fmt.Errorf("import %d orders: %w", len(orders), err)
@@ -31,12 +31,12 @@ func (s *Store) ImportOrders(ctx context.Context, orders []Order) error {
 }
 
 // LastOrder is the highest id of an order, 0 when there is none.
-func (s *Store) LastOrder(ctx context.Context) (int64, error) {
-	if err := s.open(ctx); err != nil {
-		return 0, err
+func (s *Store) LastOrder(ctx context.Context) (id int64, err error) {
+	row, err := s.row(ctx, `SELECT coalesce(max(id), 0) FROM orders`)
+	if err == nil {
+		err = row.Scan(&id)
 	}
-	var id int64
-	if err := s.read.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM orders`).Scan(&id); err != nil {
+	if err != nil {
 		return 0, fmt.Errorf("last order: %w", err)
 	}
 	return id, nil

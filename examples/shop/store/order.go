@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -33,34 +34,37 @@ type Order struct {
 	Placed    time.Time
 	Payment   string // the bank's reference; "" until paid
 	Confirmed bool   // the customer has been told
+	Task      string // id of the task that processes it, "" when somebody else sends one
 }
 
-const orderColumns = `id, customer, sku, quantity, total, state, placed, payment, confirmed IS NOT NULL`
+const orderColumns = `id, customer, sku, quantity, total, state, placed, payment, confirmed IS NOT NULL, task`
 
-func scanOrder(row interface{ Scan(...any) error }) (Order, error) {
+func scanOrder(row scanner) (Order, error) {
 	var o Order
 	var placed int64
-	err := row.Scan(&o.ID, &o.Customer, &o.SKU, &o.Quantity, &o.Total, &o.State, &placed, &o.Payment, &o.Confirmed)
+	err := row.Scan(&o.ID, &o.Customer, &o.SKU, &o.Quantity, &o.Total, &o.State, &placed, &o.Payment, &o.Confirmed, &o.Task)
 	o.Placed = time.Unix(placed, 0).UTC()
 	return o, err
 }
 
+// ProcessOrder is the task that takes a placed order on.
+const ProcessOrder = "apps.orders.tasks.process_order"
+
+const insertOrder = `INSERT INTO orders (customer, sku, quantity, total, placed)
+	SELECT CAST(? AS TEXT), sku, CAST(? AS {int}), CAST(? AS {int}) * price, CAST(? AS {int}) FROM stock WHERE sku = ? RETURNING id, total`
+
 // PlaceOrders adds orders in state placed, in one transaction, and returns their ids. Totals come from the stock's prices.
+// Whoever calls it sends the task process_order of each.
 func (s *Store) PlaceOrders(ctx context.Context, orders []Order) ([]int64, error) {
 	ids := make([]int64, len(orders))
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		insert, err := tx.PrepareContext(ctx, `INSERT INTO orders (customer, sku, quantity, total, placed)
-			SELECT ?, sku, ?, ? * price, ? FROM stock WHERE sku = ? RETURNING id`)
+	err := s.change(ctx, func(t *tx) error {
+		insert, err := t.prepare(ctx, t.dialect.schema(insertOrder))
 		if err != nil {
 			return err
 		}
 		defer insert.Close()
 		for i, o := range orders {
-			err := insert.QueryRowContext(ctx, o.Customer, o.Quantity, o.Quantity, o.Placed.Unix(), o.SKU).Scan(&ids[i])
-			if errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("article %q: %w", o.SKU, ErrNotFound)
-			}
-			if err != nil {
+			if ids[i], err = t.place(ctx, insert, o); err != nil {
 				return err
 			}
 		}
@@ -72,12 +76,52 @@ func (s *Store) PlaceOrders(ctx context.Context, orders []Order) ([]int64, error
 	return ids, nil
 }
 
-// Order reads one order.
-func (s *Store) Order(ctx context.Context, id int64) (Order, error) {
-	if err := s.open(ctx); err != nil {
-		return Order{}, err
+func (t *tx) place(ctx context.Context, insert *sql.Stmt, o Order) (id int64, err error) {
+	var total Cents
+	err = insert.QueryRowContext(ctx, o.Customer, o.Quantity, o.Quantity, o.Placed.Unix(), o.SKU).Scan(&id, &total)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("article %q: %w", o.SKU, ErrNotFound)
 	}
-	o, err := scanOrder(s.read.QueryRowContext(ctx, `SELECT `+orderColumns+` FROM orders WHERE id = ?`, id))
+	if err != nil {
+		return 0, err
+	}
+	return id, t.note(ctx, OrderPlaced, orderObject(id), string(Placed), Detail{SKU: o.SKU, Quantity: o.Quantity, Total: total})
+}
+
+// RequestOrder places one order and has it processed: the order and the task in the outbox are one transaction. The second
+// request of a key returns the first's order.
+func (s *Store) RequestOrder(ctx context.Context, o Order, key Key) (id int64, first bool, err error) {
+	err = s.change(ctx, func(t *tx) error {
+		id, first, err = t.once(ctx, "order", key, func() (int64, error) {
+			insert, err := t.prepare(ctx, t.dialect.schema(insertOrder))
+			if err != nil {
+				return 0, err
+			}
+			defer insert.Close()
+			id, err := t.place(ctx, insert, o)
+			if err != nil {
+				return 0, err
+			}
+			task, err := t.enqueue(ctx, ProcessOrder, map[string]json.Number{"order_id": json.Number(fmt.Sprint(id))})
+			if err != nil {
+				return 0, err
+			}
+			return id, t.exec(ctx, `UPDATE orders SET task = ? WHERE id = ?`, task, id)
+		})
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("place an order: %w", err)
+	}
+	return id, first, nil
+}
+
+// Order reads one order.
+func (s *Store) Order(ctx context.Context, id int64) (o Order, err error) {
+	row, err := s.row(ctx, `SELECT `+orderColumns+` FROM orders WHERE id = ?`, id)
+	if err == nil {
+		o, err = scanOrder(row)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -87,21 +131,46 @@ func (s *Store) Order(ctx context.Context, id int64) (Order, error) {
 	return o, nil
 }
 
+// LatestOrders are up to limit orders with an id below before (0: the latest), the latest first.
+func (s *Store) LatestOrders(ctx context.Context, before int64, limit int) ([]Order, error) {
+	if before <= 0 {
+		before = 1 << 62
+	}
+	var all []Order
+	err := s.rows(ctx, func(row scanner) error {
+		o, err := scanOrder(row)
+		all = append(all, o)
+		return err
+	}, `SELECT `+orderColumns+` FROM orders WHERE id < ? ORDER BY id DESC LIMIT ?`, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the latest orders: %w", err)
+	}
+	return all, nil
+}
+
 // Reserve sets the goods of a placed order aside, or finds that it is sold out. On an order that is further already it
 // does nothing: whoever moves the order also takes the goods, in one transaction, so that they are taken once.
 func (s *Store) Reserve(ctx context.Context, id int64) error {
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		moved, err := changed(tx.ExecContext(ctx, `UPDATE orders SET state = ? WHERE id = ? AND state = ?`, Reserved, id, Placed))
+	err := s.change(ctx, func(t *tx) error {
+		moved, err := t.changes(ctx, `UPDATE orders SET state = ? WHERE id = ? AND state = ?`, Reserved, id, Placed)
 		if err != nil || !moved {
 			return err
 		}
-		taken, err := changed(tx.ExecContext(ctx, `UPDATE stock SET on_hand = on_hand - o.quantity
-			FROM orders o WHERE o.id = ? AND stock.sku = o.sku AND stock.on_hand >= o.quantity`, id))
-		if err != nil || taken {
+		var d Detail
+		if err := t.row(ctx, `SELECT sku, quantity FROM orders WHERE id = ?`, id).Scan(&d.SKU, &d.Quantity); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE orders SET state = ? WHERE id = ?`, SoldOut, id)
-		return err
+		taken, err := t.changes(ctx, `UPDATE stock SET on_hand = on_hand - ? WHERE sku = ? AND on_hand >= ?`, d.Quantity, d.SKU, d.Quantity)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return t.note(ctx, OrderReserved, orderObject(id), string(Reserved), d)
+		}
+		if err := t.exec(ctx, `UPDATE orders SET state = ? WHERE id = ?`, SoldOut, id); err != nil {
+			return err
+		}
+		return t.note(ctx, OrderSoldOut, orderObject(id), string(SoldOut), Detail{})
 	})
 	if err != nil {
 		return fmt.Errorf("reserve order %d: %w", id, err)
@@ -111,9 +180,12 @@ func (s *Store) Reserve(ctx context.Context, id int64) error {
 
 // Pay notes the bank's reference on a reserved order. On a paid one it does nothing.
 func (s *Store) Pay(ctx context.Context, id int64, reference string) error {
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE orders SET state = ?, payment = ? WHERE id = ? AND state = ?`, Paid, reference, id, Reserved)
-		return err
+	err := s.change(ctx, func(t *tx) error {
+		paid, err := t.changes(ctx, `UPDATE orders SET state = ?, payment = ? WHERE id = ? AND state = ?`, Paid, reference, id, Reserved)
+		if err != nil || !paid {
+			return err
+		}
+		return t.note(ctx, OrderPaid, orderObject(id), string(Paid), Detail{Payment: reference})
 	})
 	if err != nil {
 		return fmt.Errorf("pay order %d: %w", id, err)
@@ -123,9 +195,12 @@ func (s *Store) Pay(ctx context.Context, id int64, reference string) error {
 
 // Confirm notes that the customer's confirmation is on its way.
 func (s *Store) Confirm(ctx context.Context, id int64, at time.Time) error {
-	err := s.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE orders SET confirmed = ? WHERE id = ? AND confirmed IS NULL`, at.Unix(), id)
-		return err
+	err := s.change(ctx, func(t *tx) error {
+		first, err := t.changes(ctx, `UPDATE orders SET confirmed = ? WHERE id = ? AND confirmed IS NULL`, at.Unix(), id)
+		if err != nil || !first {
+			return err
+		}
+		return t.note(ctx, OrderConfirmed, orderObject(id), "confirmed", Detail{})
 	})
 	if err != nil {
 		return fmt.Errorf("confirm order %d: %w", id, err)
@@ -134,12 +209,11 @@ func (s *Store) Confirm(ctx context.Context, id int64, at time.Time) error {
 }
 
 // CountOrders is how many orders were placed from since until before until.
-func (s *Store) CountOrders(ctx context.Context, since, until time.Time) (int, error) {
-	if err := s.open(ctx); err != nil {
-		return 0, err
+func (s *Store) CountOrders(ctx context.Context, since, until time.Time) (n int, err error) {
+	row, err := s.row(ctx, `SELECT count(*) FROM orders WHERE placed >= ? AND placed < ?`, since.Unix(), until.Unix())
+	if err == nil {
+		err = row.Scan(&n)
 	}
-	var n int
-	err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM orders WHERE placed >= ? AND placed < ?`, since.Unix(), until.Unix()).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count orders: %w", err)
 	}
@@ -150,28 +224,14 @@ func (s *Store) CountOrders(ctx context.Context, since, until time.Time) (int, e
 // a year of them takes no more memory than a day. After an error there are no more.
 func (s *Store) Orders(ctx context.Context, since, until time.Time) iter.Seq2[Order, error] {
 	return func(yield func(Order, error) bool) {
-		if err := s.open(ctx); err != nil {
-			yield(Order{}, err)
-			return
-		}
-		rows, err := s.read.QueryContext(ctx, `SELECT `+orderColumns+` FROM orders WHERE placed >= ? AND placed < ? ORDER BY placed, id`,
-			since.Unix(), until.Unix())
-		if err != nil {
-			yield(Order{}, fmt.Errorf("read orders: %w", err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			o, err := scanOrder(rows)
-			if err != nil {
-				yield(Order{}, fmt.Errorf("read orders: %w", err))
-				return
+		err := s.rows(ctx, func(row scanner) error {
+			o, err := scanOrder(row)
+			if err == nil && !yield(o, nil) {
+				return errStop
 			}
-			if !yield(o, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
+			return err
+		}, `SELECT `+orderColumns+` FROM orders WHERE placed >= ? AND placed < ? ORDER BY placed, id`, since.Unix(), until.Unix())
+		if err != nil && !errors.Is(err, errStop) {
 			yield(Order{}, fmt.Errorf("read orders: %w", err))
 		}
 	}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 )
 
@@ -16,12 +15,15 @@ type Article struct {
 
 // Stock puts articles on the shelf: new ones, or more of those that are there.
 func (s *Store) Stock(ctx context.Context, articles []Article) error {
-	err := s.change(ctx, func(tx *sql.Tx) error {
+	err := s.change(ctx, func(t *tx) error {
 		for _, a := range articles {
-			_, err := tx.ExecContext(ctx, `INSERT INTO stock (sku, name, price, on_hand) VALUES (?, ?, ?, ?)
-				ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price = excluded.price, on_hand = on_hand + excluded.on_hand`,
+			err := t.exec(ctx, `INSERT INTO stock (sku, name, price, on_hand) VALUES (?, ?, ?, ?)
+				ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price = excluded.price, on_hand = stock.on_hand + excluded.on_hand`,
 				a.SKU, a.Name, a.Price, a.OnHand)
 			if err != nil {
+				return err
+			}
+			if err := t.note(ctx, StockAdded, "stock/"+a.SKU, "", Detail{SKU: a.SKU, Quantity: a.OnHand}); err != nil {
 				return err
 			}
 		}
@@ -35,21 +37,15 @@ func (s *Store) Stock(ctx context.Context, articles []Article) error {
 
 // Articles is everything on the shelf, by SKU.
 func (s *Store) Articles(ctx context.Context) ([]Article, error) {
-	if err := s.open(ctx); err != nil {
-		return nil, err
-	}
-	rows, err := s.read.QueryContext(ctx, `SELECT sku, name, price, on_hand FROM stock ORDER BY sku`)
+	var all []Article
+	err := s.rows(ctx, func(row scanner) error {
+		var a Article
+		err := row.Scan(&a.SKU, &a.Name, &a.Price, &a.OnHand)
+		all = append(all, a)
+		return err
+	}, `SELECT sku, name, price, on_hand FROM stock ORDER BY sku`)
 	if err != nil {
 		return nil, fmt.Errorf("read stock: %w", err)
 	}
-	defer rows.Close()
-	var all []Article
-	for rows.Next() {
-		var a Article
-		if err := rows.Scan(&a.SKU, &a.Name, &a.Price, &a.OnHand); err != nil {
-			return nil, fmt.Errorf("read stock: %w", err)
-		}
-		all = append(all, a)
-	}
-	return all, rows.Err()
+	return all, nil
 }

@@ -1,4 +1,5 @@
-// Package store keeps the shop's own data, orders and reports, in one SQLite file. It knows nothing of tasks.
+// Package store keeps the shop's own data in SQL: orders, reports, what waits to be published, and the audit trail. One
+// SQLite file by default, PostgreSQL by URL, with the same statements. It knows nothing of tasks.
 package store
 
 import (
@@ -6,89 +7,125 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
-
-	_ "modernc.org/sqlite" // driver "sqlite"
 )
 
 // ErrNotFound says that there is no such order or report.
 var ErrNotFound = errors.New("not found")
 
-// A Store is the shop's database. It may be used from many goroutines, and several processes may share the file.
+// A Store is the shop's database. It may be used from many goroutines, and by several processes at once.
 type Store struct {
-	path string
+	dialect dialect
 
 	mu    sync.Mutex // guards opening
-	write *sql.DB    // one connection: SQLite has one writer at a time, and waiting for it in Go is fair
-	read  *sql.DB
+	write *sql.DB
+	read  *sql.DB // may be the same
 }
 
-// New makes a store of a file, which is created when it is first needed.
-func New(path string) *Store { return &Store{path: path} }
+// New makes a store of a database: a file of SQLite, which is created when it is first needed, or the URL of a database of
+// PostgreSQL, postgres://user:password@host/name. It opens nothing.
+func New(location string) *Store { return &Store{dialect: dialectOf(location)} }
 
-// open opens the file once. A failure is not remembered: the next call tries again.
+// Place is where the data lies, for people: without a password.
+func (s *Store) Place() string { return s.dialect.place() }
+
+// open opens the database once. A failure is not remembered: the next call tries again.
 func (s *Store) open(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.write != nil {
 		return nil
 	}
-	// WAL lets readers go on while one writes; busy_timeout (ms) waits for a writer in another process.
-	query := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
-	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(s.path), RawQuery: query.Encode()}).String()
-	write, err := sql.Open("sqlite", dsn)
+	write, read, err := s.dialect.open()
 	if err != nil {
-		return fmt.Errorf("open shop database %s: %w", s.path, err)
+		return fmt.Errorf("open shop database %s: %w", s.Place(), err)
 	}
-	write.SetMaxOpenConns(1)
-	if _, err := write.ExecContext(ctx, schema); err != nil {
-		_ = write.Close()
-		return fmt.Errorf("create tables in shop database %s: %w", s.path, err)
+	if err := migrate(ctx, s.dialect, write); err != nil {
+		_ = closeAll(write, read)
+		return fmt.Errorf("create tables in shop database %s: %w", s.Place(), err)
 	}
-	read, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		_ = write.Close()
-		return fmt.Errorf("open shop database %s: %w", s.path, err)
-	}
-	read.SetMaxOpenConns(8) // more would only wait for the same file
 	s.write, s.read = write, read
 	return nil
 }
 
-// Close closes the file.
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	if err := s.read.PingContext(ctx); err != nil {
+		return fmt.Errorf("shop database %s: %w", s.Place(), err)
+	}
+	return nil
+}
+
+// Close disconnects.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.write == nil {
 		return nil
 	}
-	err := errors.Join(s.read.Close(), s.write.Close())
+	err := closeAll(s.write, s.read)
 	s.write, s.read = nil, nil
 	return err
 }
 
+func closeAll(write, read *sql.DB) error {
+	if read == write {
+		return write.Close()
+	}
+	return errors.Join(read.Close(), write.Close())
+}
+
 // change runs f in a transaction that is committed when f returns nil.
-func (s *Store) change(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (s *Store) change(ctx context.Context, f func(t *tx) error) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // does nothing after Commit
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return transact(ctx, s.dialect, s.write, f)
 }
 
-// changed tells whether a statement changed a row.
-func changed(r sql.Result, err error) (bool, error) {
+func transact(ctx context.Context, d dialect, db *sql.DB, f func(t *tx) error) error {
+	t, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return false, err
+		return err
 	}
-	n, err := r.RowsAffected()
-	return n > 0, err
+	defer t.Rollback() // does nothing after Commit
+	if err := f(&tx{tx: t, dialect: d}); err != nil {
+		return err
+	}
+	return t.Commit()
 }
+
+// row reads one row outside of a transaction.
+func (s *Store) row(ctx context.Context, query string, args ...any) (*sql.Row, error) {
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	return s.read.QueryRowContext(ctx, s.dialect.bind(query), args...), nil
+}
+
+// rows reads rows outside of a transaction, one by one: each is called with a row to scan.
+func (s *Store) rows(ctx context.Context, each func(row scanner) error, query string, args ...any) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	rows, err := s.read.QueryContext(ctx, s.dialect.bind(query), args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if ctx.Err() != nil { // package sql tells of it by and by
+			return context.Cause(ctx)
+		}
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// A scanner is a row.
+type scanner interface{ Scan(...any) error }
