@@ -60,7 +60,7 @@ lint: ## gofmt, go vet, staticcheck
 
 .PHONY: generate
 generate: ## write generated files anew
-	$(GO) generate ./internal/setting
+	$(GO) generate ./internal/setting ./cli
 
 .PHONY: platforms
 platforms: ## read what umbel render writes and deploy/ holds by the parsers and schemas of the platforms
@@ -70,7 +70,9 @@ platforms: ## read what umbel render writes and deploy/ holds by the parsers and
 verify: ## fail when a generated file or a checksum is stale
 	@fresh=$$(mktemp); trap 'rm -f $$fresh' EXIT; \
 	$(GO) run ./internal/setting/gen $$fresh; \
-	if ! diff -u docs/settings.md $$fresh; then echo "docs/settings.md is stale: make generate"; exit 1; fi
+	if ! diff -u docs/settings.md $$fresh; then echo "docs/settings.md is stale: make generate"; exit 1; fi; \
+	$(GO) run -tags $(TAGS) ./cli/gen $$fresh; \
+	if ! diff -u docs/cli.md $$fresh; then echo "docs/cli.md is stale: make generate"; exit 1; fi
 	$(GO) mod verify
 
 .PHONY: fuzz

@@ -15,3 +15,5 @@
 //	73  the pid file cannot be made: another worker has it
 //	78  settings that make no sense
 package cli
+
+//go:generate go run -tags grpcnotrace ./gen ../docs/cli.md
