@@ -33,7 +33,8 @@ type consumer struct {
 	acked     recent
 	postponed recent // sent back until their ETA
 	held      held
-	pacing    *pacing      // nil: the prefetch is fixed
+	pacing    *pacing // nil: the prefetch is fixed
+	tally     tally
 	asked     atomic.Int64 // prefetch that the broker was asked for last, but for what is held
 	started   atomic.Bool  // sub is there
 	endWiden  context.CancelFunc

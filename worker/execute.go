@@ -149,6 +149,7 @@ func (w *Worker) returned(r *run, body *protocol.Body) {
 		r.endReports()
 		w.lost(r, death)
 	case got != nil:
+		r.consumer.home.tally.add(got.Runtime)
 		if r.consumer.home.pacing != nil {
 			w.paced(r, got.Runtime)
 		}

@@ -68,6 +68,7 @@ var commands = map[string]command{
 	"resume_queue":    {required: []string{"queue"}, run: (*panel).resumeQueue},
 
 	"loglevel": {required: []string{"level"}, run: (*panel).logLevel},
+	"queue_load": {run: (*panel).queueLoad},
 
 	"pool_grow":    {run: (*panel).poolGrow},
 	"pool_shrink":  {run: (*panel).poolShrink},
