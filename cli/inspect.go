@@ -16,6 +16,7 @@ var inspectCommands = []fleetCommand{
 	{name: "memdump", about: "Show resident memory.", usage: "[n_samples=10]", args: []fleetArg{{"samples", "int"}}},
 	{name: "memsample", about: "Sample current RSS memory usage."},
 	{name: "ping", about: "Ping worker(s)."},
+	{name: "queue_load", about: "How much there is to do: slots, and by queue what runs and waits, and how long tasks took."},
 	{name: "query_task", about: "Query for task information by id.", usage: "[id1 [id2 [... [idN]]]]", rest: "ids"},
 	{name: "registered", about: "List of registered tasks.", usage: "[attr1 [attr2 [... [attrN]]]]", rest: "taskinfoitems"},
 	{name: "report", about: "Information about the worker and its settings, for bug reports."},

@@ -17,9 +17,7 @@ type cloudFlags struct {
 	namespace  string
 	dimensions []string
 	every      time.Duration
-	backlog    int
-	least      int
-	most       int
+	scale      scaleFlags
 }
 
 func (f *cloudFlags) add(fl *pflag.FlagSet) {
@@ -27,20 +25,21 @@ func (f *cloudFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.namespace, "cloudwatch_namespace", "Umbel", "`NAMESPACE` of the metrics")
 	fl.StringSliceVar(&f.dimensions, "cloudwatch_dimensions", nil, "added to every metric: `NAME=VALUE`, with commas between")
 	fl.DurationVar(&f.every, "cloudwatch_every", time.Minute, "how often: a `DURATION`")
-	fl.IntVar(&f.backlog, "cloudwatch_backlog", 100, "`N` messages, waiting and running, that one worker may have before another is wanted (DesiredWorkers)")
-	fl.IntVar(&f.least, "cloudwatch_min_workers", 1, "never want fewer workers than `N` for a queue")
-	fl.IntVar(&f.most, "cloudwatch_max_workers", 100, "nor more than `N`")
+	f.scale.add(fl, "scale_")
 }
 
-var cloudNames = []string{"cloudwatch", "cloudwatch_namespace", "cloudwatch_dimensions", "cloudwatch_every", "cloudwatch_backlog",
-	"cloudwatch_min_workers", "cloudwatch_max_workers"}
+var cloudNames = []string{"cloudwatch", "cloudwatch_namespace", "cloudwatch_dimensions", "cloudwatch_every",
+	"scale_wait", "scale_utilization", "scale_backlog", "scale_min", "scale_max", "scale_grace"}
 
 // tell fills the monitor's Config.
-func (f *cloudFlags) tell(p *program, cmd *cobra.Command, c *monitor.Config) error {
+func (f *cloudFlags) tell(p *program, cmd *cobra.Command, c *monitor.Config) (err error) {
+	if c.Scaling, err = f.scale.wanted(); err != nil {
+		return err
+	}
 	if f.how == "" {
 		return nil
 	}
-	w := &cloudwatch.Config{Namespace: f.namespace, Every: f.every, Backlog: f.backlog, MinWorkers: f.least, MaxWorkers: f.most}
+	w := &cloudwatch.Config{Namespace: f.namespace, Every: f.every}
 	for _, text := range f.dimensions {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {

@@ -15,6 +15,7 @@ import (
 	"github.com/umbel-go/umbel/monitor/cloudwatch"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
+	"github.com/umbel-go/umbel/scaling"
 )
 
 // A Config says how to watch and who may look. The zero value shows everything, changes nothing, and listens on loopback only.
@@ -57,6 +58,12 @@ type Config struct {
 	// enable_events = False.
 	QuietWorkers bool
 
+	// Scaling is what is wanted of the workers of each queue: its advice is told to Prometheus and CloudWatch.
+	Scaling scaling.Config
+
+	// Advise is how often workers are asked what they have to do, for that advice. Defaults to 15 s.
+	Advise time.Duration
+
 	// CloudWatch, if not nil, tells Amazon CloudWatch what the monitor knows.
 	CloudWatch *cloudwatch.Config
 
@@ -95,6 +102,9 @@ func (c *Config) check() error {
 		if err := c.CloudWatch.Check(); err != nil {
 			return err
 		}
+	}
+	if err := c.Scaling.Check(); err != nil {
+		return err
 	}
 	if strings.ContainsAny(c.Prefix, "{}?#%\"'<> ") {
 		return fmt.Errorf("url prefix %q: want letters, digits, - and / only", c.Prefix)

@@ -234,6 +234,7 @@ func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, erro
 		return nil, err
 	}
 	c.Paused = m.app.PausedQueues
+	c.Control, c.Scaling, c.Advise = m.app.Control(), m.config.Scaling, m.config.Advise
 	for _, q := range plans {
 		c.Queues = append(c.Queues, q.Name)
 		if q.Name != settings.TaskDefaultQueue || len(settings.TaskQueues) > 0 {

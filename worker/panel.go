@@ -67,7 +67,7 @@ var commands = map[string]command{
 	"cancel_consumer": {required: []string{"queue"}, run: (*panel).cancelConsumer},
 	"resume_queue":    {required: []string{"queue"}, run: (*panel).resumeQueue},
 
-	"loglevel": {required: []string{"level"}, run: (*panel).logLevel},
+	"loglevel":   {required: []string{"level"}, run: (*panel).logLevel},
 	"queue_load": {run: (*panel).queueLoad},
 
 	"pool_grow":    {run: (*panel).poolGrow},

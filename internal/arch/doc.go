@@ -5,6 +5,7 @@
 //	           cli ────────────────► standard ─► every driver, tracing/otlp
 //	   ┌────────┼────────┐
 //	 worker    beat   monitor         things that run; they never import each other
+//	   │        │        │            (monitor and cli ask scaling how many workers there should be)
 //	   └────────┼────────┘
 //	          umbel                   the user's words: App, Task, Signature, Chain, Result
 //	      ┌─────┴─────┐

@@ -287,21 +287,11 @@ func TestLinesAreTheEmbeddedMetricFormat(t *testing.T) {
 	}
 }
 
-func TestWorkersAreWantedByAllThatTheyHave(t *testing.T) {
-	t.Parallel()
-	c := Config{Backlog: 50, MinWorkers: 2, MaxWorkers: 10}.withDefaults()
-	for messages, want := range map[float64]float64{0: 2, 100: 2, 101: 3, 499: 10, 1e9: 10} {
-		if got := c.desired(messages); got != want {
-			t.Errorf("%v messages want %v workers, not %v", messages, want, got)
-		}
-	}
-}
-
 func TestWhatCloudWatchWouldRefuseIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Config{{Namespace: "AWS/AmazonMQ"}, {Namespace: ":x"}, {Dimensions: make([]Dimension, 31)},
 		{Dimensions: []Dimension{{"Queue", "x"}}}, {Dimensions: []Dimension{{"a", "1"}, {"a", "2"}}}, {Dimensions: []Dimension{{"", "x"}}},
-		{Backlog: -1}, {MinWorkers: 5, MaxWorkers: 2}} {
+		{Every: -1}} {
 		if err := c.Check(); err == nil {
 			t.Errorf("%+v was taken", c)
 		}

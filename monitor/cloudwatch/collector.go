@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"time"
 
@@ -26,12 +25,6 @@ type Config struct {
 
 	// Every is how often. Defaults to a minute, CloudWatch's own resolution; more costs more.
 	Every time.Duration
-
-	// Backlog is how many messages one worker may have, waiting and running, before another one is wanted. Defaults to 100.
-	Backlog int
-
-	// MinWorkers and MaxWorkers bound DesiredWorkers. Default to 1 and 100.
-	MinWorkers, MaxWorkers int
 }
 
 // Check refuses what CloudWatch would.
@@ -53,8 +46,8 @@ func (c *Config) Check() error {
 		}
 		c.Dimensions[i].Value = tame(d.Value)
 	}
-	if c.MinWorkers < 0 || c.Backlog < 0 || c.Every < 0 || c.MaxWorkers > 0 && c.MaxWorkers < c.MinWorkers {
-		return fmt.Errorf("cloudwatch: from %d to %d workers, %d messages each: want positive numbers, the larger one last", c.MinWorkers, c.MaxWorkers, c.Backlog)
+	if c.Every < 0 {
+		return fmt.Errorf("cloudwatch: every %v: want a time", c.Every)
 	}
 	return nil
 }
@@ -62,9 +55,6 @@ func (c *Config) Check() error {
 func (c Config) withDefaults() Config {
 	c.Namespace = cmp.Or(c.Namespace, "Umbel")
 	c.Every = cmp.Or(c.Every, time.Minute)
-	c.Backlog = cmp.Or(c.Backlog, 100)
-	c.MinWorkers = cmp.Or(c.MinWorkers, 1)
-	c.MaxWorkers = max(cmp.Or(c.MaxWorkers, 100), c.MinWorkers)
 	return c
 }
 
@@ -184,7 +174,7 @@ func (c *Collector) queues(r *report) {
 			continue
 		}
 		r.add("BacklogPerWorker", Count, messages/float64(max(q.Consumers, 1)), at)
-		r.add("DesiredWorkers", Count, c.config.desired(messages), at)
+		r.add("DesiredWorkers", Count, float64(c.fleet.Desired(&q)), at)
 	}
 	online, now := 0, r.at
 	for _, w := range c.fleet.Workers() {
@@ -193,12 +183,6 @@ func (c *Collector) queues(r *report) {
 		}
 	}
 	r.add("WorkerCount", Count, float64(online))
-}
-
-// desired is how many workers so many messages want, those that run included: depth alone would take workers away from what
-// they are busy with.
-func (c *Config) desired(messages float64) float64 {
-	return min(max(math.Ceil(messages/float64(c.Backlog)), float64(c.MinWorkers)), float64(c.MaxWorkers))
 }
 
 // tasks tells what tasks have done since the last time.

@@ -10,11 +10,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/internal/management"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/protocol"
+	"github.com/umbel-go/umbel/scaling"
 )
 
 // A Config says what to watch.
@@ -44,6 +46,15 @@ type Config struct {
 	// Every is how often queues are looked at. Defaults to 10 s.
 	Every time.Duration
 
+	// Control asks workers what they have to do, for how many there should be; nil: messages decide.
+	Control *umbel.Control
+
+	// Scaling is what is wanted of the workers of each queue.
+	Scaling scaling.Config
+
+	// Advise is how often workers are asked for that. Defaults to 15 s.
+	Advise time.Duration
+
 	// Log defaults to nowhere.
 	Log *slog.Logger
 }
@@ -68,6 +79,7 @@ type Fleet struct {
 	cluster    *Cluster
 	clusterErr string
 	paused     map[string]bool // queues, as the result store has it
+	advice     *scaling.Advice
 }
 
 // A Queue is what the broker told last.
@@ -103,6 +115,7 @@ type Queue struct {
 func New(ctx context.Context, c Config) (*Fleet, error) {
 	c.Forget = cmp.Or(c.Forget, 24*time.Hour)
 	c.Every = cmp.Or(c.Every, 10*time.Second)
+	c.Advise = cmp.Or(c.Advise, adviseEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -172,6 +185,9 @@ func (f *Fleet) Link(s broker.ConsumerState, err error) {
 
 // Run looks at queues and judges until ctx ends.
 func (f *Fleet) Run(ctx context.Context) error {
+	advised := make(chan struct{})
+	go func() { defer close(advised); f.advise(ctx) }()
+	defer func() { <-advised }()
 	tick := time.NewTicker(f.config.Every)
 	defer tick.Stop()
 	for {

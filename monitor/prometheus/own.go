@@ -17,6 +17,8 @@ var (
 	queueConsumers = &metric.Family{Name: "umbel_queue_consumers", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Consumers of the queue"}
 	queueDead      = &metric.Family{Name: "umbel_queue_dead_letters", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Messages in a queue that keeps what failed for good"}
 	queueRate      = &metric.Family{Name: "umbel_queue_rate", Kind: metric.KindGauge, Labels: []string{"queue", "of"}, Help: "Messages a second: publish, deliver, ack; by RabbitMQ's management API"}
+	queueDesired   = &metric.Family{Name: "umbel_desired_workers", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Workers that the queue should have, by its flow, what waits and what runs"}
+	fleetRemovable = &metric.Family{Name: "umbel_removable_workers", Kind: metric.KindGauge, Labels: []string{"queue"}, Help: "Workers of the queue that are too many and may be stopped now"}
 	brokerUp       = &metric.Family{Name: "umbel_broker_node_up", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "1 while the broker's node runs; by RabbitMQ's management API, as all of the broker"}
 	brokerMemory   = &metric.Family{Name: "umbel_broker_memory_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Memory of the broker's node"}
 	brokerLimit    = &metric.Family{Name: "umbel_broker_memory_limit_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Memory at which that node takes no more messages"}
@@ -31,7 +33,7 @@ var (
 )
 
 var ownFamilies = []*metric.Family{fleetEvents, fleetTook, fleetFailures, fleetWorkers, fleetActive, queueMessages, queueConsumers, queueDead,
-	queueRate, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, monitorEvents, monitorLag, monitorLinked, monitorHistory,
+	queueRate, queueDesired, fleetRemovable, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, monitorEvents, monitorLag, monitorLinked, monitorHistory,
 	monitorAlerts}
 
 func (x *Exporter) own(p *metric.Page) {
@@ -39,6 +41,7 @@ func (x *Exporter) own(p *metric.Page) {
 	x.tasks(p)
 	x.workers(p)
 	x.queues(p)
+	x.advice(p)
 	x.broker(p)
 	p.Add(monitorEvents, float64(x.config.Recorder.Events()))
 	p.Add(monitorLag, x.config.Recorder.Lag().Seconds())
@@ -103,6 +106,26 @@ func (x *Exporter) workers(p *metric.Page) {
 	}
 	for state, n := range states {
 		p.Add(fleetWorkers, float64(n), state)
+	}
+}
+
+// advice is how many workers there should be.
+func (x *Exporter) advice(p *metric.Page) {
+	a := x.config.Fleet.Advice()
+	if a == nil {
+		return
+	}
+	for _, q := range a.Queues[:min(len(a.Queues), queuesMost)] {
+		removable := 0
+		for _, w := range a.Workers {
+			for _, l := range w.Queues {
+				if w.Remove && l.Queue == q.Queue {
+					removable++
+				}
+			}
+		}
+		p.Add(queueDesired, float64(q.Desired), q.Queue)
+		p.Add(fleetRemovable, float64(removable), q.Queue)
 	}
 }
 

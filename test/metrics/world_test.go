@@ -27,6 +27,7 @@ import (
 	"github.com/umbel-go/umbel/monitor"
 	"github.com/umbel-go/umbel/monitor/cloudwatch"
 	"github.com/umbel-go/umbel/monitor/history"
+	"github.com/umbel-go/umbel/scaling"
 	"github.com/umbel-go/umbel/worker"
 )
 
@@ -107,7 +108,7 @@ func start(t *testing.T) *world {
 	go func() { ended <- beat.New(app, beat.Config{}).Run(ctx) }()
 	told := &sky{seen: make(map[string]cloudwatch.Datum), told: make(chan struct{}, 1)}
 	m, err := monitor.New(app, monitor.Config{Listen: "127.0.0.1:0", History: history.Config{URL: filepath.Join(t.TempDir(), "m.db")},
-		ManagementURL: management(t), CloudWatch: &cloudwatch.Config{Sink: told, Every: 50 * time.Millisecond, Backlog: 1,
+		ManagementURL: management(t), Scaling: scaling.Config{Backlog: 1}, Advise: time.Second, CloudWatch: &cloudwatch.Config{Sink: told, Every: 50 * time.Millisecond,
 			Dimensions: []cloudwatch.Dimension{{Name: "Environment", Value: "test"}}}})
 	if err != nil {
 		t.Fatal(err)
