@@ -10,8 +10,8 @@ import (
 type need struct {
 	flow, backlog float64
 	most          float64 // more slots than tasks there are, and will be within Wait, are of no use
-	known         bool // how long tasks take
-	messages      int  // all there are
+	known         bool    // how long tasks take
+	messages      int     // all there are
 }
 
 // need counts slots: for tasks that come at a rate and take a time each, and for those that wait.
