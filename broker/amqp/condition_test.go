@@ -235,7 +235,7 @@ func TestALinkThatIsBackWakesItsSibling(t *testing.T) {
 func TestShuffleTriesTheListInEveryOrder(t *testing.T) {
 	t.Parallel()
 	b := &Broker{endpoints: []*endpoint{{host: "a"}, {host: "b"}, {host: "c"}}, config: broker.Config{Shuffle: true}}
-	l := &link{broker: b}
+	l := &link{broker: b, endpoints: b.endpoints, latest: &b.latest}
 	orders := make(map[string]int)
 	for range 600 {
 		order := ""
@@ -258,7 +258,7 @@ func TestRoundRobinGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	a, b, c := &endpoint{host: "a"}, &endpoint{host: "b"}, &endpoint{host: "c"}
 	of := &Broker{endpoints: []*endpoint{a, b, c}}
-	one, two := &link{broker: of}, &link{broker: of}
+	one, two := &link{broker: of, endpoints: of.endpoints, latest: &of.latest}, &link{broker: of, endpoints: of.endpoints, latest: &of.latest}
 	hosts := func(l *link) (s string) {
 		for _, e := range l.order() {
 			s += e.host
