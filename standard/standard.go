@@ -1,4 +1,5 @@
-// Package standard links every driver: import it for its effect to open any broker and result store by its URL.
+// Package standard links every driver: import it for its effect to open any broker and result store by its URL, and to read any
+// secret.
 //
 //	import _ "github.com/umbel-go/umbel/standard"
 package standard
@@ -11,5 +12,6 @@ import (
 	_ "github.com/umbel-go/umbel/broker/amqp"
 	_ "github.com/umbel-go/umbel/broker/memory"
 	_ "github.com/umbel-go/umbel/broker/sqlite"
+	_ "github.com/umbel-go/umbel/secret/aws"
 	_ "github.com/umbel-go/umbel/tracing/otlp"
 )

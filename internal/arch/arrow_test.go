@@ -23,37 +23,39 @@ var floors = []floor{
 		"a contract that imported a driver or the core could not be implemented by others"},
 	{"the backend contract", []string{"backend"}, []string{"broker", "protocol", "codec"},
 		"a contract knows no driver; rpc:// brings results home over the broker contract, hence that one arrow"},
+	{"the secret contract", []string{"secret"}, nil,
+		"settings of every floor may name a secret: what reads them knows none of these floors, nor any store but files"},
 	{"the arch tests", []string{"internal/arch"}, nil, "they read source files"},
 	{"a command of the house", []string{"internal/setting/gen"}, []string{"internal/setting"}, "it writes one page"},
-	{"internal", []string{"internal"}, []string{"internal", "broker", "backend", "protocol", "codec"},
+	{"internal", []string{"internal"}, []string{"internal", "broker", "backend", "secret", "protocol", "codec"},
 		"mechanisms are beneath those who use them: they know contracts at most, never drivers, the root or what runs"},
 	{"event and control", []string{"event", "control"}, []string{"broker", "backend", "protocol", "codec", "internal"},
 		"messages between workers need contracts, not the app"},
-	{"the root", []string{"."}, []string{"event", "control", "broker", "backend", "protocol", "codec", "internal"},
+	{"the root", []string{"."}, []string{"event", "control", "broker", "backend", "secret", "protocol", "codec", "internal"},
 		"a program that only sends must not link drivers, pools, schedulers or pages"},
 	{"test support for users", []string{"umbeltest"}, []string{".", "worker", "beat", "event", "control", "broker", "broker/memory",
 		"backend", "backend/memory", "protocol", "codec", "internal"}, "it runs apps on the drivers for tests, and on no other"},
 	{"once", []string{"once"}, nil, "it is for a task's own database, and of use without an app"},
 	{"scaling", []string{"scaling"}, []string{".", "control"},
 		"it asks and reckons: who starts and stops workers stands above it, and many may"},
-	{"doctor", []string{"doctor"}, []string{"internal"},
+	{"doctor", []string{"doctor"}, []string{"internal", "secret"},
 		"it reads files and judges them: it runs nothing, connects to nothing and needs no app"},
 	{"worker", []string{"worker"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "worker"},
 		"things that run never import each other, and open drivers by URL"},
 	{"beat", []string{"beat"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "beat"},
 		"things that run never import each other, and open drivers by URL"},
-	{"monitor", []string{"monitor"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "scaling", "monitor"},
+	{"monitor", []string{"monitor"}, []string{".", "event", "control", "broker", "backend", "secret", "protocol", "codec", "internal", "scaling", "monitor"},
 		"things that run never import each other, and open drivers by URL"},
 	{"tracing", []string{"tracing"}, []string{".", "tracing"},
 		"it is middleware like a user's own: an app without it links no tracing"},
-	{"standard", []string{"standard"}, []string{"broker/", "backend/", "monitor/", "tracing/"},
+	{"standard", []string{"standard"}, []string{"broker/", "backend/", "secret/", "monitor/", "tracing/"},
 		"it is the one list of drivers, and has no code"},
-	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "scaling", "event", "control", "broker", "backend", "protocol", "codec",
+	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "scaling", "event", "control", "broker", "backend", "secret", "protocol", "codec",
 		"internal", "standard", "tracing", "cli"}, "commands reach drivers through standard only"},
 }
 
 // drivers are the packages beneath a contract that a floor reaches only when its list says so.
-func driver(pkg string) bool { return under(pkg, "broker/", "backend/") }
+func driver(pkg string) bool { return under(pkg, "broker/", "backend/", "secret/") }
 
 func floorOf(pkg string) *floor {
 	if pkg == "umbel" {

@@ -11,7 +11,7 @@
 //	      ┌─────┴─────┐
 //	    event      control            what workers say; what workers are told
 //	      └─────┬─────┘
-//	    broker     backend            two contracts; each driver is a folder beneath its contract
+//	    broker     backend   secret   three contracts; each driver is a folder beneath its contract
 //	      └─────┬─────┘
 //	   protocol   codec               bytes in, values out: no I/O, no goroutines, no clock
 //

@@ -38,7 +38,7 @@ var vendors = []struct {
 	{"go.opentelemetry.io/otel/sdk", []string{"tracing/otlp"}, "the library knows the API; who runs it chooses the SDK"},
 	{"go.opentelemetry.io/otel/exporters", []string{"tracing/otlp"}, "the library knows the API; who runs it chooses the exporter"},
 	{"go.opentelemetry.io/otel", []string{"tracing"}, "spans are made by middleware: the core does not know them"},
-	{"github.com/aws/", []string{"monitor", "internal", "cli", "standard", "examples", "test"}, "no contract and no core knows a cloud"},
+	{"github.com/aws/", []string{"secret/aws", "monitor", "internal", "cli", "standard", "examples", "test"}, "no contract and no core knows a cloud"},
 	{"github.com/coreos/go-oidc", []string{"monitor", "cli"}, "login belongs to the page"},
 	{"golang.org/x/oauth2", []string{"monitor", "cli"}, "login belongs to the page"},
 	{"github.com/wneessen/go-mail", []string{"monitor", "examples", "cli"}, "mail is what a program does, not a library"},
