@@ -99,6 +99,11 @@ type Config struct {
 	// redis_socket_timeout, use_ssl for redis_backend_use_ssl.
 	Settings map[string]any
 
+	// Credentials, when set, is asked before each attempt to connect, and wins over URL and Settings: what has been rotated is
+	// used at the next one. refused says that the store did not accept the ones of an earlier attempt, so that what is kept of a
+	// secret must be read anew. Of its URL user and password are used.
+	Credentials func(ctx context.Context, refused bool) (broker.Credentials, error)
+
 	// ConnectTimeout bounds connecting. Defaults to 4 s.
 	ConnectTimeout time.Duration
 

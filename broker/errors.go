@@ -92,6 +92,10 @@ type OpenError struct {
 	Op   string // what was attempted: "resolve", "dial", "tls handshake", "authenticate", "open vhost", "open file" …
 	Err  error
 	Hint string // what to do
+
+	// Refused says that the broker was reached and does not know this user and password, or did not say why it hung up on
+	// them.
+	Refused bool
 }
 
 func (e *OpenError) Error() string {

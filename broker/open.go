@@ -55,9 +55,10 @@ type Config struct {
 	// User and Password, when set, override those of the URL. Celery: broker_user, broker_password.
 	User, Password string
 
-	// Credentials, when set, is asked before each attempt to connect and wins over User, Password and the URL: what has been
-	// rotated is used at the next attempt. An empty user or password leaves the configured one.
-	Credentials func() (user, password string, err error)
+	// Credentials, when set, is asked before each attempt to connect to a url of URLs or ReadURLs, and wins over what stands here: what
+	// has been rotated is used at the next attempt. refused says that the broker did not accept the ones of an earlier attempt, so that
+	// what is kept of a secret must be read anew.
+	Credentials func(ctx context.Context, url string, refused bool) (Credentials, error)
 
 	// DelayQueueType is the type of the queues in which a driver that needs some keeps delayed messages: "quorum" (the
 	// default) or "classic". Celery: broker_native_delayed_delivery_queue_type.
@@ -76,6 +77,12 @@ type Config struct {
 
 	// Log is told of losses and recoveries. Defaults to discarding.
 	Log *slog.Logger
+}
+
+// Credentials are what an attempt to connect logs in with. What is "" stays as it is configured.
+type Credentials struct {
+	URL            string // in place of the configured one: for secrets that hold a whole URL
+	User, Password string // they win over those of the URL
 }
 
 // WithDefaults fills what is unset.

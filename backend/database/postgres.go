@@ -47,7 +47,8 @@ func openPostgres(ctx context.Context, c backend.Config) (backend.Backend, error
 
 	opening, cancel := bounded(ctx, c)
 	defer cancel()
-	d := &postgres{url: maskURL(c.URL), lines: l, pool: newPool(cfg, l, n.connections, c.ConnectTimeout)}
+	entry := newDoor(cfg, c)
+	d := &postgres{url: maskURL(c.URL), lines: l, pool: newPool(entry, l, n.connections)}
 	table := pgx.Identifier{n.table}
 	if n.schema != "" {
 		table = pgx.Identifier{n.schema, n.table}
@@ -64,7 +65,7 @@ func openPostgres(ctx context.Context, c backend.Config) (backend.Backend, error
 	d.statements(d.table)
 	s := newStore(c)
 	d.writer = newWriter(d.pool, table.Sanitize(), channel(n), d.expires)
-	d.ear = &ear{cfg: cfg, lines: l, channel: channel(n), timeout: c.ConnectTimeout, board: s.board, nudge: s.follower.nudge, log: c.Log, url: d.url}
+	d.ear = &ear{door: entry, lines: l, channel: channel(n), board: s.board, nudge: s.follower.nudge, log: c.Log, url: d.url}
 	return s.start(d), nil
 }
 

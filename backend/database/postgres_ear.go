@@ -16,10 +16,9 @@ import (
 // An ear is the one connection that listens for all watchers of a store. It opens with the first of them. When it is
 // lost it comes back by itself, and everything that is watched is read again.
 type ear struct {
-	cfg     *pgx.ConnConfig
+	door    *door
 	lines   *lines
 	channel string
-	timeout time.Duration
 	board   *watch.Board
 	nudge   func()
 	log     *slog.Logger
@@ -63,7 +62,7 @@ func (e *ear) follow(ctx context.Context) error {
 }
 
 func (e *ear) listen(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := connect(ctx, e.cfg, e.timeout)
+	conn, err := e.door.open(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -12,9 +11,8 @@ import (
 // A pool lends a few connections, opened as they are first needed. What runs on them is safe to repeat, so a connection
 // that turns out to be dead (the server was restarted, a firewall forgot it) is replaced and the work done again, once.
 type pool struct {
-	cfg     *pgx.ConnConfig
-	timeout time.Duration // of one attempt to connect
-	slots   chan struct{} // cap is the most connections; whoever holds a slot may hold one
+	door  *door
+	slots chan struct{} // cap is the most connections; whoever holds a slot may hold one
 
 	ctx    context.Context // ends with close: it interrupts everything under way
 	cancel context.CancelFunc
@@ -25,8 +23,8 @@ type pool struct {
 	idle []*pgx.Conn // the latest used last
 }
 
-func newPool(cfg *pgx.ConnConfig, l *lines, most int, timeout time.Duration) *pool {
-	p := &pool{cfg: cfg, lines: l, timeout: timeout, slots: make(chan struct{}, most)}
+func newPool(d *door, l *lines, most int) *pool {
+	p := &pool{door: d, lines: l, slots: make(chan struct{}, most)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -79,7 +77,7 @@ func (p *pool) take(ctx context.Context) (conn *pgx.Conn, used bool, err error) 
 		return conn, true, nil
 	}
 	p.mu.Unlock()
-	conn, err = connect(ctx, p.cfg, p.timeout)
+	conn, err = p.door.open(ctx)
 	return conn, false, err
 }
 
@@ -113,15 +111,4 @@ func (p *pool) close() {
 		p.slots <- struct{}{}
 	}
 	p.forget()
-}
-
-// connect opens a connection within timeout.
-func connect(ctx context.Context, cfg *pgx.ConnConfig, timeout time.Duration) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %v", timeout))
-	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, cfg.Copy())
-	if err != nil && ctx.Err() != nil {
-		return nil, fmt.Errorf("connect: %w", context.Cause(ctx))
-	}
-	return conn, err
 }

@@ -76,7 +76,14 @@ func open(ctx context.Context, c backend.Config) (*Backend, error) {
 	}
 	b.watches = newWatches(b)
 	b.unheard = &unheard{b: b, wait: unheardWait}
-	if err := b.connect(ctx); err != nil {
+	err = b.connect(ctx)
+	if err != nil && s.ask != nil && b.links.takeRefused() {
+		// What was kept of the credentials may have been rotated since: once more, with those of now.
+		b.links = newLinks(s.socket, s.connectTimeout)
+		b.links.refused = true
+		err = b.connect(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open result backend %s: %w", s.endpoint.String(), s.explain(err))
 	}
 	return b, nil
@@ -101,10 +108,13 @@ func (b *Backend) connect(ctx context.Context) error {
 		ForceSingleClient:   true,
 		ClientSetInfo:       []string{},
 	}
+	if s.ask != nil {
+		o.AuthCredentialsFn = b.login
+	}
 	if s.sentinels != nil {
 		o.Sentinel = rueidis.SentinelOption{
 			MasterSet: s.master, TopologyRefreshInterval: topologyEvery,
-			Dialer: o.Dialer, TLSConfig: s.sentinelTLS, Username: s.sentinelUser, Password: s.sentinelPass, ClientName: s.clientName,
+			Dialer: net.Dialer{Timeout: s.connectTimeout, KeepAlive: sentinelMark}, TLSConfig: s.sentinelTLS, Username: s.sentinelUser, Password: s.sentinelPass, ClientName: s.clientName,
 		}
 	}
 	// The client bounds each step by itself; this bounds all of them.

@@ -119,6 +119,8 @@ func (s *settings) transient(err error) bool {
 		switch code, _, _ := strings.Cut(reply.Error(), " "); code {
 		case "LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "BUSY":
 			return true
+		case "WRONGPASS", "NOAUTH":
+			return s.ask != nil // they are read anew
 		}
 		return false
 	}

@@ -1,12 +1,14 @@
 package redis
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,19 +21,54 @@ type links struct {
 	life    context.Context
 	end     context.CancelFunc // ends life: dialing fails from then on
 
-	mu    sync.Mutex // guards what follows; not held while dialing
-	open  map[*link]struct{}
-	last  error  // of the last failed dial: clearer than what the client makes of it
-	doing string // what is waited for, for the error when time runs out
+	mu      sync.Mutex // guards what follows; not held while dialing
+	open    map[*link]struct{}
+	refused bool   // a server did not accept our credentials, and they were not asked for since
+	last    error  // of the last failed dial: clearer than what the client makes of it
+	doing   string // what is waited for, for the error when time runs out
 }
 
 // A link is a connection that leaves links when it is closed.
 type link struct {
 	net.Conn
-	of   *links
-	once sync.Once
-	err  error
+	of       *links
+	sentinel bool // who answers is a sentinel, which has credentials of its own
+	heard    int  // bytes read, up to greeting
+	once     sync.Once
+	err      error
 }
+
+// greeting is how much a server says at most, in bytes, before it has answered the login.
+const greeting = 1 << 10
+
+// noLogin is how servers begin when they do not accept credentials.
+var noLogin = [][]byte{[]byte("-WRONGPASS"), []byte("-NOAUTH"), []byte("-ERR invalid password"), []byte("-ERR invalid username-password")}
+
+// Read notes when the server refuses the login: the client does not tell which of its connections it was.
+func (k *link) Read(p []byte) (int, error) {
+	n, err := k.Conn.Read(p)
+	if k.heard < greeting && !k.sentinel {
+		k.heard += n
+		if slices.ContainsFunc(noLogin, func(no []byte) bool { return bytes.Contains(p[:n], no) }) {
+			k.of.setRefused()
+		}
+	}
+	return n, err
+}
+
+// RemoteAddr tells sentinels by their type.
+func (k *link) RemoteAddr() net.Addr {
+	if k.sentinel {
+		return sentinelAddr{k.Conn.RemoteAddr()}
+	}
+	return k.Conn.RemoteAddr()
+}
+
+type sentinelAddr struct{ net.Addr }
+
+// sentinelMark, as the keep-alive of a dialer, says that a sentinel is dialed. Like every negative one it switches off what the
+// dialer does by itself.
+const sentinelMark time.Duration = -2
 
 var errLinksClosed = errors.New("closed")
 
@@ -44,7 +81,7 @@ func newLinks(socket string, timeout time.Duration) *links {
 	return l
 }
 
-func (l *links) dial(ctx context.Context, addr string, _ *net.Dialer, c *tls.Config) (net.Conn, error) {
+func (l *links) dial(ctx context.Context, addr string, d *net.Dialer, c *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	defer context.AfterFunc(l.life, cancel)()
@@ -67,7 +104,7 @@ func (l *links) dial(ctx context.Context, addr string, _ *net.Dialer, c *tls.Con
 		l.mu.Unlock()
 		return nil, err
 	}
-	k := &link{Conn: conn, of: l}
+	k := &link{Conn: conn, of: l, sentinel: d != nil && d.KeepAlive == sentinelMark}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.life.Err() != nil {
@@ -117,6 +154,21 @@ func (l *links) cut() {
 func (l *links) close() {
 	l.end()
 	l.cut()
+}
+
+// takeRefused reports whether credentials were refused since it was last called.
+func (l *links) takeRefused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.refused
+	l.refused = false
+	return was
+}
+
+func (l *links) setRefused() {
+	l.mu.Lock()
+	l.refused = true
+	l.mu.Unlock()
 }
 
 func (l *links) note(doing string) {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type settings struct {
 	tls            *tls.Config // nil: plain
 	retry          retryPolicy
 	expires        int64 // seconds; 0: for ever
+	ask            func(ctx context.Context, refused bool) (broker.Credentials, error)
 }
 
 const defaultSocketTimeout = 120 * time.Second
@@ -56,7 +58,7 @@ func read[T any](p *problems, name string, dst *T, as func(any) (T, error), v an
 }
 
 func newSettings(c backend.Config) (*settings, error) {
-	s := &settings{socketTimeout: defaultSocketTimeout, connectTimeout: c.ConnectTimeout, retry: defaultRetry, secure: &security{}}
+	s := &settings{socketTimeout: defaultSocketTimeout, connectTimeout: c.ConnectTimeout, retry: defaultRetry, secure: &security{}, ask: c.Credentials}
 	var p problems
 	s.host, s.port = "localhost", 6379
 	s.readSettings(&p, c.Settings)

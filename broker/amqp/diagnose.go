@@ -110,7 +110,7 @@ func diagnoseHandshake(ctx context.Context, e *endpoint, t *transport, err error
 		out.Err = errors.New(said.Reason)
 		switch {
 		case said.Code == amqp091.AccessRefused && strings.Contains(said.Reason, "Login was refused"):
-			out.Op = fmt.Sprintf("authenticate as %q", e.user)
+			out.Op, out.Refused = fmt.Sprintf("authenticate as %q", e.user), true
 			out.Hint = "check user and password; the user guest may only log in from the broker's own host"
 		case said.Code == amqp091.NotAllowed && strings.Contains(said.Reason, "limit"):
 			out.Op = "open connection"
@@ -153,7 +153,7 @@ func diagnoseHandshake(ctx context.Context, e *endpoint, t *transport, err error
 	case errors.Is(err, amqp091.ErrCredentials):
 		// Not the broker's word (that was handled above) but the library's guess at a hang-up. RabbitMQ says what it does not
 		// accept: a connection that ends here was cut, or its broker is stopping.
-		out.Err = fmt.Errorf("the server hung up during the login as %q", e.user)
+		out.Err, out.Refused = fmt.Errorf("the server hung up during the login as %q", e.user), true
 		out.Hint = "the connection was cut or the broker is stopping; if it stays so, check user and password, and the broker's log"
 	case errors.Is(err, amqp091.ErrVhost):
 		out.Err = fmt.Errorf("the server hung up while opening vhost %q", e.vhost)

@@ -1,7 +1,6 @@
 package amqp
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,21 +12,27 @@ import (
 	"github.com/umbel-go/umbel/broker"
 )
 
-// dial makes one attempt at one endpoint: name look-up, TCP, TLS, AMQP handshake, and open, all within the endpoint's
-// timeout. open makes the session ready to use, with the deadline still standing.
-func (l *link) dial(ctx context.Context, e *endpoint) (*session, error) {
+// dial makes one attempt at one endpoint, and another one where credentials were refused that have been rotated since they were read.
+func (l *link) dial(ctx context.Context, listed *endpoint) (*session, error) {
+	e, err := listed.current(ctx, l.broker.config, false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.attempt(ctx, e, listed)
+	if err != nil {
+		if fresh, rotated := e.anew(ctx, l.broker.config, listed, err); rotated {
+			l.log.Info("the broker refuses the credentials, and others are there: trying those", "role", l.role, "broker", e.masked)
+			return l.attempt(ctx, fresh, listed)
+		}
+	}
+	return s, err
+}
+
+// attempt does name look-up, TCP, TLS, AMQP handshake, and open, all within the endpoint's timeout. open makes the session ready to
+// use, with the deadline still standing. e is listed with the credentials of this attempt.
+func (l *link) attempt(ctx context.Context, e, listed *endpoint) (*session, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, e.timeout, errTimeout)
 	defer cancel()
-	listed := e
-	if ask := l.broker.config.Credentials; ask != nil {
-		user, password, err := ask()
-		if err != nil {
-			return nil, &broker.OpenError{URL: e.masked, Op: "read credentials", Err: oneLine(err)}
-		}
-		fresh := *e
-		fresh.user, fresh.password = cmp.Or(user, e.user), cmp.Or(password, e.password)
-		e = &fresh
-	}
 	conn, fail := connect(ctx, &l.broker.dialer, e)
 	if fail != nil {
 		return nil, fail

@@ -73,21 +73,12 @@ func (x *examination) fail(name string, err error) {
 }
 
 func (x *examination) whole() {
-	if ask := x.config.Credentials; ask != nil {
-		user, password, err := ask()
-		if err != nil {
-			x.fail("credentials", oneLine(err))
-			return
-		}
-		fresh := *x.endpoint
-		if user != "" {
-			fresh.user = user
-		}
-		if password != "" {
-			fresh.password = password
-		}
-		x.endpoint = &fresh
+	current, err := x.current(x.ctx, x.config, false)
+	if err != nil {
+		x.fail("credentials", err)
+		return
 	}
+	x.endpoint = current
 	conn := x.connect()
 	if conn == nil {
 		return

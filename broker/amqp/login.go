@@ -1,6 +1,9 @@
 package amqp
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,7 +11,53 @@ import (
 	"runtime/debug"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/umbel-go/umbel/broker"
 )
+
+// current is the endpoint with the credentials that c has for it now. refused says that those it had before are not accepted.
+func (e *endpoint) current(ctx context.Context, c broker.Config, refused bool) (*endpoint, error) {
+	if c.Credentials == nil {
+		return e, nil
+	}
+	fail := func(err error) (*endpoint, error) {
+		return nil, &broker.OpenError{URL: e.masked, Op: "read credentials", Err: oneLine(err)}
+	}
+	given, err := c.Credentials(ctx, e.listed, refused)
+	if err != nil {
+		return fail(err)
+	}
+	fresh := *e
+	if given.URL != "" {
+		urls := splitURLs(given.URL)
+		if e.part >= len(urls) {
+			return fail(fmt.Errorf("there were more URLs than the %d of now", len(urls)))
+		}
+		parsed, err := parseURL(urls[e.part], c)
+		if err != nil {
+			return fail(err)
+		}
+		fresh = *parsed
+		fresh.listed, fresh.part = e.listed, e.part
+	}
+	fresh.user, fresh.password = cmp.Or(given.User, fresh.user), cmp.Or(given.Password, fresh.password)
+	return &fresh, nil
+}
+
+// anew is the endpoint with other credentials than e has, where an attempt with those ended in err and others can be had: they were
+// rotated since they were read.
+func (e *endpoint) anew(ctx context.Context, c broker.Config, listed *endpoint, err error) (*endpoint, bool) {
+	var open *broker.OpenError
+	if c.Credentials == nil || !errors.As(err, &open) || !open.Refused {
+		return nil, false
+	}
+	fresh, again := listed.current(ctx, c, true)
+	if again != nil {
+		open.Err = fmt.Errorf("%w; and others cannot be read: %w", open.Err, errors.Unwrap(again))
+		return nil, false
+	}
+	return fresh, fresh.user != e.user || fresh.password != e.password
+}
 
 // A login is the SASL mechanism of one attempt.
 type login struct {

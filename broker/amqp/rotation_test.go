@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -22,11 +23,11 @@ func TestRotatedCredentialsAreUsedWithoutARestart(t *testing.T) {
 	set := func(s string) { password.Store(&s) }
 	set("first")
 	b := open(t, rabbit.URLAt("amqp", link.Addr()), func(c *broker.Config) {
-		c.Credentials = func() (string, string, error) {
+		c.Credentials = func(context.Context, string, bool) (broker.Credentials, error) {
 			if p := *password.Load(); p != "" {
-				return user, p, nil
+				return broker.Credentials{User: user, Password: p}, nil
 			}
-			return "", "", errors.New("not there yet")
+			return broker.Credentials{}, errors.New("not there yet")
 		}
 	})
 	hurry(b)
@@ -58,7 +59,9 @@ func TestCredentialsThatCannotBeReadAreAnError(t *testing.T) {
 	t.Parallel()
 	rabbit := testenv.RabbitMQ(t)
 	_, err := tryOpen(rabbit.URL(), func(c *broker.Config) {
-		c.Credentials = func() (string, string, error) { return "", "", errors.New("no such secret") }
+		c.Credentials = func(context.Context, string, bool) (broker.Credentials, error) {
+			return broker.Credentials{}, errors.New("no such secret")
+		}
 	})
 	var o *broker.OpenError
 	if !errors.As(err, &o) || o.Op != "read credentials" || !strings.Contains(err.Error(), "no such secret") {

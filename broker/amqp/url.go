@@ -25,6 +25,9 @@ type endpoint struct {
 	login     string        // SASL mechanism, upper case
 	heartbeat time.Duration // negative: none
 	timeout   time.Duration // of one attempt
+
+	listed string // the text of Config.URLs or ReadURLs that names it
+	part   int    // its place in that, which may hold several
 }
 
 func (e *endpoint) address() string { return net.JoinHostPort(e.host, strconv.Itoa(e.port)) }
@@ -33,15 +36,12 @@ func (e *endpoint) address() string { return net.JoinHostPort(e.host, strconv.It
 func endpoints(urls []string, c broker.Config) ([]*endpoint, error) {
 	var all []*endpoint
 	for _, list := range urls {
-		for raw := range strings.SplitSeq(list, ";") {
-			raw = strings.TrimSpace(raw)
-			if raw == "" {
-				continue
-			}
+		for part, raw := range splitURLs(list) {
 			e, err := parseURL(raw, c)
 			if err != nil {
 				return nil, &broker.OpenError{URL: broker.MaskURL(raw), Op: "parse URL", Err: err}
 			}
+			e.listed, e.part = list, part
 			all = append(all, e)
 		}
 	}
@@ -49,6 +49,16 @@ func endpoints(urls []string, c broker.Config) ([]*endpoint, error) {
 		return nil, fmt.Errorf("open broker: no URL: set broker_url")
 	}
 	return all, nil
+}
+
+// splitURLs cuts a list separated by ";".
+func splitURLs(list string) (urls []string) {
+	for raw := range strings.SplitSeq(list, ";") {
+		if raw = strings.TrimSpace(raw); raw != "" {
+			urls = append(urls, raw)
+		}
+	}
+	return urls
 }
 
 // parseURL reads scheme://user:password@host:port/vhost?options as kombu does: every part is percent-decoded, the last
