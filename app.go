@@ -165,7 +165,7 @@ func (a *App) Configure(c Config) error {
 	return nil
 }
 
-// Config is the settings in force, defaults filled in; the first call loads them.
+// Config is the settings in force, defaults filled in; the first call loads them, and reads the secrets that they refer to.
 func (a *App) Config() (*Config, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -179,6 +179,13 @@ func (a *App) loadConfig() (*Config, error) {
 			return nil, err
 		}
 		c = c.WithDefaults()
+		a.config = &c
+	}
+	if a.config.refers() {
+		c, err := a.config.ReadSecrets(context.Background())
+		if err != nil {
+			return nil, err
+		}
 		a.config = &c
 	}
 	return a.config, nil

@@ -53,7 +53,7 @@ func (c Config) override(flags map[string]string) (Config, error) {
 		c.BrokerHost = ""
 	}
 	old := c.loaded
-	c.loaded = loaded{set: make(map[string]setting.Value), values: make(map[string]any), file: old.file,
+	c.loaded = loaded{set: make(map[string]setting.Value), values: make(map[string]any), file: old.file, secrets: old.secrets,
 		warnings: append(slices.Clip(old.warnings), s.Warnings...)}
 	maps.Copy(c.loaded.set, old.set)
 	maps.Copy(c.loaded.values, old.values)

@@ -82,7 +82,7 @@ type Config struct {
 	// BrokerPassword overrides the password of the URL. Celery: broker_password.
 	BrokerPassword string `setting:"broker_password"`
 
-	// BrokerCredentialsFile is a file that holds user and password, read before each attempt to connect, so that rotated ones
+	// BrokerCredentialsFile is a file, or another secret, that holds user and password, read before each attempt to connect, so that rotated ones
 	// are used without a restart: user:password, the password alone, or JSON with username and password as AWS Secrets
 	// Manager writes it. It wins over BrokerUser, BrokerPassword and the URL. Umbel's own: broker_credentials_file.
 	BrokerCredentialsFile string `setting:"broker_credentials_file"`

@@ -61,6 +61,7 @@ func LoadConfig(o LoadOptions) (Config, error) {
 	if err := c.Check(); err != nil {
 		return Config{}, err
 	}
+	c.mounted()
 	if !c.brokerNamed() {
 		c.loaded.warnings = append(c.loaded.warnings, "broker_url is not set: using the embedded broker "+embeddedURL)
 	}
@@ -73,6 +74,7 @@ type loaded struct {
 	values   map[string]any           // their fields as they were loaded, to notice what code has changed since
 	warnings []string
 	file     string
+	secrets  map[string][]referred // by setting: what was read elsewhere
 }
 
 // Warnings are what a user should be told once about the settings: those without effect, those that were translated.

@@ -37,7 +37,7 @@ func (c Config) Entries() []ConfigEntry {
 		row := &table[i]
 		e := ConfigEntry{Name: row.Name, Effect: row.Class.String()}
 		if at, ok := field[row.Name]; ok {
-			e.Value = show(row, full.Field(at).Interface())
+			e.Value = show(row, c.shown(row.Name, full.Field(at).Interface()))
 			e.Source = c.source(row.Name, given.Field(at))
 		} else if v, ok := c.loaded.set[row.Name]; ok {
 			e.Value, e.Source = show(row, v.Value), v.Place.String()

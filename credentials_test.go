@@ -19,7 +19,7 @@ func TestCredentialsAreReadFromAFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if user, password, err := readCredentials(path); err != nil || user+" "+password != want {
+		if user, password, err := readCredentials(t.Context(), path, false); err != nil || user+" "+password != want {
 			t.Errorf("%q: %q %q, %v; want %q", text, user, password, err, want)
 		}
 	}
@@ -28,7 +28,7 @@ func TestCredentialsAreReadFromAFile(t *testing.T) {
 			t.Errorf("%q: %v, want an error that does not tell", text, err)
 		}
 	}
-	if _, _, err := readCredentials(filepath.Join(t.TempDir(), "missing")); err == nil {
+	if _, _, err := readCredentials(t.Context(), filepath.Join(t.TempDir(), "missing"), false); err == nil {
 		t.Error("a missing file is no error")
 	}
 }

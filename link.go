@@ -280,6 +280,11 @@ func (c *Config) quorumQueues() bool {
 
 // BrokerConfig is what the settings say about reaching the broker.
 func (c *Config) BrokerConfig() (broker.Config, error) {
+	full, err := c.ReadSecrets(context.Background())
+	if err != nil {
+		return broker.Config{}, err
+	}
+	c = &full
 	urls, err := c.brokerURLs()
 	if err != nil {
 		return broker.Config{}, err
@@ -295,9 +300,7 @@ func (c *Config) BrokerConfig() (broker.Config, error) {
 		ConsumerCheck: c.BrokerConsumerCheck, DelayQueueType: c.BrokerNativeDelayedDeliveryQueueType,
 		QuorumQueues: c.quorumQueues(),
 	}
-	if c.BrokerCredentialsFile != "" {
-		bc.Credentials = func() (string, string, error) { return readCredentials(c.BrokerCredentialsFile) }
-	}
+	bc.Credentials = c.brokerCredentials()
 	if c.BrokerUseSSL != nil && !c.BrokerUseSSL.Off {
 		if bc.TLS, err = c.BrokerUseSSL.Config(); err != nil {
 			return broker.Config{}, fmt.Errorf("broker_use_ssl: %w", err)
@@ -320,13 +323,19 @@ func (c *Config) BackendConfig() (bc backend.Config, ok bool, err error) {
 	if c.ResultBackend == resultsDisabled || c.ResultBackend == "" {
 		return backend.Config{}, false, nil
 	}
+	full, err := c.ReadSecrets(context.Background())
+	if err != nil {
+		return backend.Config{}, false, err
+	}
+	c = &full
 	accept, err := codec.NewAccept(c.ResultAcceptContent...)
 	if err != nil {
 		return backend.Config{}, false, fmt.Errorf("result_accept_content: %w", err)
 	}
 	bc = backend.Config{URL: c.ResultBackend, Expires: c.ResultExpires, Serializer: c.ResultSerializer, Accept: accept,
 		Options: c.ResultBackendTransportOptions, Persistent: c.ResultPersistent, ConnectTimeout: c.RedisSocketConnectTimeout,
-		Settings: map[string]any{}}
+		Credentials: c.backendCredentials(),
+		Settings:    map[string]any{}}
 	c.redisSettings(bc.Settings)
 	return bc, true, nil
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -35,9 +37,11 @@ func (p *program) management(address string) (*management.Client, error) {
 	mc := management.Config{URL: management.Beside(u), Vhost: strings.TrimPrefix(u.Path, "/"), TLS: bc.TLS, User: u.User.Username()}
 	mc.Password, _ = u.User.Password()
 	if bc.Credentials != nil {
-		if bc.User, bc.Password, err = bc.Credentials(); err != nil {
+		now, err := bc.Credentials(context.Background(), bc.URLs[0], false)
+		if err != nil {
 			return nil, &fault{code: exitConfig, err: err}
 		}
+		bc.User, bc.Password = cmp.Or(now.User, bc.User), cmp.Or(now.Password, bc.Password)
 	}
 	if bc.User != "" {
 		mc.User, mc.Password = bc.User, bc.Password

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/monitor/history"
 	"github.com/umbel-go/umbel/monitor/mask"
+	"github.com/umbel-go/umbel/secret"
 )
 
 type monitorFlags struct {
@@ -74,7 +76,7 @@ be given as FLOWER_NAME in the environment.`,
 	fl.StringVar(&f.socket, "unix_socket", "", "listen at this unix socket `FILE` instead")
 	fl.StringVar(&f.prefix, "url_prefix", "", "`PATH` beneath which a proxy in front shows the pages")
 	fl.BoolVar(&f.proxy, "xheaders", false, "believe the X-Forwarded-For and -Proto of that proxy")
-	fl.StringSliceVar(&f.basic, "basic_auth", nil, "users with all rights, as `NAME:PASSWORD` with commas between; better: --users")
+	fl.StringSliceVar(&f.basic, "basic_auth", nil, "users with all rights, as `NAME:PASSWORD` with commas between, or where that is kept; better: --users")
 	fl.StringVar(&f.users, "users", "", "`FILE` of users, made by \"monitor passwd\"")
 	fl.StringVar(&f.tokens, "tokens", "", "`FILE` of API tokens, made by \"monitor token\"")
 	fl.StringVar(&f.anonymous, "anonymous", "", "`ROLE` of whoever does not log in, on loopback: viewer, operator or admin")
@@ -179,6 +181,9 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 // monitorConfig is what the options say. done removes a history that is not to be kept.
 func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor.Config, done func(), err error) {
 	version, _ := build()
+	if f.management, err = secret.Read(cmd.Context(), f.management); err != nil {
+		return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("--broker_api: %w", err)}
+	}
 	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, Version: version, QuietWorkers: !f.events,
 		Forget:  time.Duration(f.forget) * time.Second,
 		Access:  access.Config{ReadOnly: f.readOnly, Proxy: f.proxy, Anonymous: access.Role(f.anonymous)},
@@ -228,7 +233,11 @@ func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor
 
 // people reads who may come in.
 func people(cmd *cobra.Command, f *monitorFlags, c *access.Config) error {
-	for _, one := range f.basic {
+	basic, err := basicAuth(cmd.Context(), f.basic)
+	if err != nil {
+		return &fault{code: exitConfig, err: fmt.Errorf("--basic_auth: %w", err)}
+	}
+	for _, one := range basic {
 		name, password, ok := strings.Cut(one, ":")
 		if !ok || name == "" || password == "" {
 			return misuse(cmd, "--basic_auth: want NAME:PASSWORD, with commas between several")
@@ -262,6 +271,28 @@ func people(cmd *cobra.Command, f *monitorFlags, c *access.Config) error {
 		}
 	}
 	return nil
+}
+
+// basicAuth reads the secrets that --basic_auth refers to: whole lists, or the passwords in one.
+func basicAuth(ctx context.Context, given []string) (list []string, err error) {
+	for _, one := range given {
+		text, err := secret.Read(ctx, one)
+		if err != nil {
+			return nil, err
+		}
+		if text != one {
+			list = append(list, strings.Split(text, ",")...)
+			continue
+		}
+		if name, password, ok := strings.Cut(one, ":"); ok && secret.Is(password) {
+			if password, err = secret.Read(ctx, password); err != nil {
+				return nil, err
+			}
+			one = name + ":" + password
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // vhost is the virtual host of a broker URL: its path without the first slash.

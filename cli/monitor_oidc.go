@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/umbel-go/umbel/monitor/access"
+	"github.com/umbel-go/umbel/secret"
 )
 
 // oidcFlags are those of a login at a provider. Flower's names stand beside ours.
@@ -28,7 +29,7 @@ func (f *oidcFlags) bind(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.Issuer, "oidc_issuer", "", "let people log in at the OpenID Connect provider of this `URL`")
 	fl.StringVar(&f.ClientID, "oidc_client_id", "", "the monitor's client `ID` there")
-	fl.StringVar(&f.ClientSecret, "oidc_client_secret", "", "its `SECRET`; better: --oidc_client_secret_file, or by the environment")
+	fl.StringVar(&f.ClientSecret, "oidc_client_secret", "", "its `SECRET`, or where it is kept, such as secretsmanager://NAME#KEY; else --oidc_client_secret_file")
 	fl.StringVar(&f.secretFile, "oidc_client_secret_file", "", "`FILE` whose first line is its secret")
 	fl.StringVar(&f.RedirectURL, "oidc_redirect_url", "", "where browsers come back to, https://HOST/PREFIX/login/callback: `URL`")
 	fl.StringSliceVar(&f.Scopes, "oidc_scope", nil, "ask for these `SCOPES`, too")
@@ -92,6 +93,10 @@ func (f *oidcFlags) config(cmd *cobra.Command) (*access.OIDC, error) {
 		}
 		line, _, _ := strings.Cut(string(text), "\n")
 		c.ClientSecret = strings.TrimSpace(line)
+	}
+	var err error
+	if c.ClientSecret, err = secret.Read(cmd.Context(), c.ClientSecret); err != nil {
+		return nil, &fault{code: exitConfig, err: fmt.Errorf("--oidc_client_secret: %w", err)}
 	}
 	if u, err := url.Parse(c.RedirectURL); err != nil || u.Host == "" {
 		return nil, misuse(cmd, "--oidc_redirect_url: want the address that browsers see, https://HOST/PREFIX/login/callback")

@@ -192,3 +192,22 @@ func TestAReportIsJSON(t *testing.T) {
 		t.Errorf("%s: %v", text, err)
 	}
 }
+
+func TestSecretsKeptElsewhereAreFine(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"umbel.yaml": "broker_url: secretsmanager://shop/broker#url\nresult_backend: arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbCdEf:results::\nredis_password: file:/run/secrets/redis\n",
+		"worker.env": "CELERY_BROKER_URL=ssm:///shop/broker\nUMBEL_RESULT_BACKEND_FILE=/run/secrets/results\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Examine(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		t.Errorf("%s: %s: %s", f.Place, f.Rule, f.What)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/umbel-go/umbel/internal/python"
+	"github.com/umbel-go/umbel/secret"
 )
 
 // scheme is what a URL begins with, "" if it is not known.
@@ -19,8 +20,12 @@ func scheme(text string) string {
 	return strings.ToLower(before)
 }
 
-// amqp tells whether the broker is RabbitMQ, as far as is known: it is unless something says otherwise.
+// amqp tells whether the broker is RabbitMQ, as far as is known: it is unless something says otherwise. A URL that is kept elsewhere
+// says nothing.
 func (s *system) amqp() bool {
+	if secret.Is(s.text("broker_url")) {
+		return true
+	}
 	switch scheme(s.text("broker_url")) {
 	case "", "amqp", "amqps", "pyamqp", "pyamqps":
 		return true
@@ -238,7 +243,7 @@ func secretInText(s *system, report func(Finding)) {
 				Severity: Medium, Verdict: Dangerous, Place: v.Place,
 				What:    fmt.Sprintf("%s holds the password of %s in clear", v.name, u.Hostname()),
 				Why:     "a file of variables is copied, committed and printed. A special character in the password (#, /, @) also has to be percent-encoded, which is forgotten when it changes.",
-				Instead: fmt.Sprintf("keep it in a secret store and give the process %s or %s_FILE from there", v.name, v.name),
+				Instead: fmt.Sprintf("keep it in a secret store and give the process %s or %s_FILE from there; Umbel also reads %s=secretsmanager://NAME#KEY, ssm://NAME or file:PATH", v.name, v.name, v.name),
 			})
 		}
 	}

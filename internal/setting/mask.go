@@ -11,8 +11,8 @@ var secretQuery = regexp.MustCompile(`(?i)([?&;](?:[a-z_]*(?:password|passwd|sec
 // nextURL finds where a further URL begins in a list separated by ";". A ";" inside a URL is part of it.
 var nextURL = regexp.MustCompile(`;\s*[a-zA-Z][a-zA-Z0-9+.-]*://`)
 
-// splitURLs cuts a list of URLs separated by ";".
-func splitURLs(text string) []string {
+// SplitURLs cuts a list of URLs separated by ";".
+func SplitURLs(text string) []string {
 	var urls []string
 	start := 0
 	for _, at := range nextURL.FindAllStringIndex(text, -1) {
@@ -35,7 +35,7 @@ func mask(text string) string {
 	if !strings.ContainsAny(text, "@?") {
 		return text
 	}
-	parts := splitURLs(text)
+	parts := SplitURLs(text)
 	for i, p := range parts {
 		parts[i] = secretQuery.ReplaceAllString(maskUser(p), "${1}**")
 	}
@@ -57,8 +57,8 @@ func maskUser(u string) string {
 	return scheme + user + ":**" + rest[at:]
 }
 
-// secretName reports whether an option's name says that its value is a secret. The path of a file that holds one is none.
-func secretName(name string) bool {
+// SecretName reports whether an option's name says that its value is a secret. The path of a file that holds one is none.
+func SecretName(name string) bool {
 	name = strings.ToLower(name)
 	if strings.HasSuffix(name, "_file") {
 		return false
@@ -99,7 +99,7 @@ func maskAny(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {
-			if secretName(k) && x != nil && x != "" {
+			if SecretName(k) && x != nil && x != "" {
 				out[k] = "**"
 			} else {
 				out[k] = maskAny(x)

@@ -235,12 +235,12 @@ func (r *reader) texts(n *Node) ([]string, bool) {
 
 func (r *reader) urls(n *Node) ([]string, bool) {
 	if n.scalar() && n.Kind != Boolean && !strings.HasPrefix(strings.TrimSpace(n.Text), "[") {
-		return splitURLs(n.Text), true
+		return SplitURLs(n.Text), true
 	}
 	list, ok := r.texts(n)
 	var urls []string
 	for _, u := range list {
-		urls = append(urls, splitURLs(u)...)
+		urls = append(urls, SplitURLs(u)...)
 	}
 	return urls, ok
 }

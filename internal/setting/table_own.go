@@ -17,7 +17,7 @@ var ownTable = []Setting{
 	{Name: "accept_decompressed_bytes", Type: Int, Default: "134217728", Min: 1, Own: true,
 		Doc: "How large a message body may become when it is decompressed, in bytes. A larger one is refused before it fills the memory."},
 	{Name: "broker_credentials_file", Type: Text, Own: true,
-		Doc: "File with the broker's user and password, read before each attempt to connect: user:password, the password alone, or JSON with username and password. It wins over the URL."},
+		Doc: "File, or other secret, with the broker's user and password, read before each attempt to connect: user:password, the password alone, or JSON with username and password. It wins over the URL."},
 	{Name: "broker_consumer_timeout", Type: Seconds, Default: "1800", Own: true,
 		Doc: "RabbitMQ's consumer_timeout, seconds: how long it lets a message stay unacknowledged before it closes the channel. Running tasks are renewed and waiting ones handed back at half of it. 0 or null: the broker has none."},
 	{Name: "broker_consumer_check", Type: Seconds, Default: "15", Own: true,

@@ -65,7 +65,7 @@ func TestEveryRowIsComplete(t *testing.T) {
 		if needs := s.Class == Accepted || s.Class == Refused; needs != (s.Why != "") {
 			t.Errorf("%s: class %s and why %q do not go together", s.Name, s.Class, s.Why)
 		}
-		if secretName(s.Name) && !s.Secret && s.Class != Accepted {
+		if SecretName(s.Name) && !s.Secret && s.Class != Accepted {
 			t.Errorf("%s looks like a secret and is not marked as one", s.Name)
 		}
 		if s.Own && s.Celery != "" {

@@ -29,7 +29,8 @@ CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_stays();
 CREATE TRIGGER audit_remains BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();`
 
-func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres, error) {
+// openPostgres connects. kept names the secret that url was read from, "" if there is none.
+func openPostgres(ctx context.Context, url, kept string, log *slog.Logger) (*postgres, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err // pgx hides the password
@@ -37,6 +38,9 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (*postgres,
 	c.MaxConns = 8
 	c.ConnConfig.RuntimeParams["search_path"] = postgresSchema
 	c.ConnConfig.RuntimeParams["application_name"] = "umbel monitor"
+	if kept != "" {
+		rotate(c, kept, url)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, err

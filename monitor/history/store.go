@@ -10,11 +10,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/umbel-go/umbel/secret"
 )
 
 // A Config says where history is kept, and how much of it.
 type Config struct {
-	// URL is sqlite:///path/to/file, the path of a SQLite file, or postgres://…. One monitor writes to one history.
+	// URL is sqlite:///path/to/file, the path of a SQLite file, or postgres://…, or names a secret that holds one of these:
+	// secretsmanager://NAME#KEY, ssm://NAME, file:PATH (file://PATH is a SQLite file). One monitor writes to one history.
 	// Defaults to monitor.db in the working directory. Flower: db.
 	URL string
 
@@ -56,8 +59,15 @@ type Store struct {
 // Open opens a history, and makes it when it is new.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	c = c.withDefaults()
-	s := &Store{config: c}
+	kept := ""
 	var err error
+	if secret.Is(c.URL) && !strings.HasPrefix(c.URL, "file://") {
+		kept = c.URL
+		if c.URL, err = secret.Read(ctx, kept); err != nil {
+			return nil, fmt.Errorf("open history: %w", err)
+		}
+	}
+	s := &Store{config: c}
 	scheme, rest, has := strings.Cut(c.URL, "://")
 	switch {
 	case !has:
@@ -65,7 +75,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	case scheme == "sqlite" || scheme == "file":
 		s.db, err = openSQLite(ctx, sqlitePath(rest), c.Log)
 	case scheme == "postgres" || scheme == "postgresql":
-		s.db, err = openPostgres(ctx, c.URL, c.Log)
+		s.db, err = openPostgres(ctx, c.URL, kept, c.Log)
 	default:
 		err = fmt.Errorf("scheme %q is not known: want sqlite:// or postgres://, or the path of a file", scheme)
 	}

@@ -62,6 +62,8 @@ How values are written:
 
 ` + "`null`" + ` is the default again; where Celery gives it a meaning of its own ("no limit", "never") it has that.
 
+URLs and passwords may say where they are kept: ` + "`secretsmanager://NAME#KEY`, `ssm://NAME`, `file:PATH`" + `; see [secrets.md](secrets.md).
+
 What becomes of a setting: **works**; **later**: read and checked, without effect yet, and the log says so; **accepted**: has
 no meaning in Go, and the log says why; **refused**: an error that says what to use instead.
 `
