@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 )
 
 // ballast is how many bytes of untouched memory a process that runs tasks holds. Tasks come and go over a live heap of a
@@ -19,4 +20,15 @@ func steadyMemory() (release func()) {
 	}
 	held := make([]byte, ballast)
 	return func() { runtime.KeepAlive(held) }
+}
+
+// monitorHeap is the heap that a monitor aims at when it hears more events than usual. Left alone the collector lets garbage
+// grow to as much as is alive, which is bounded, and pages and disk have 200 MB with it.
+const monitorHeap = 96 << 20
+
+// boundMonitor has the collector work harder near monitorHeap, unless the environment says how to collect.
+func boundMonitor() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(monitorHeap)
+	}
 }

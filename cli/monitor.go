@@ -134,6 +134,7 @@ func flowerEnv(cmd *cobra.Command) error {
 }
 
 func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
+	boundMonitor()
 	if err := flowerEnv(cmd); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type brief struct {
 	queue       string
 	dir         string // for files
 	profile     string
+	rate        int // tasks a second at most; 0: as many as it can
 }
 
 func (b *brief) bind(f *flag.FlagSet) {
@@ -38,11 +39,12 @@ func (b *brief) bind(f *flag.FlagSet) {
 	f.StringVar(&b.queue, "queue", "", "")
 	f.StringVar(&b.dir, "dir", "", "")
 	f.StringVar(&b.profile, "profile", "", "")
+	f.IntVar(&b.rate, "rate", 0, "")
 }
 
 func (b *brief) args() []string {
 	return []string{"contend", b.name, "-n", fmt.Sprint(b.n), "-concurrency", fmt.Sprint(b.concurrency), "-prefetch", fmt.Sprint(b.prefetch),
-		"-amqp", b.amqp, "-redis", b.redis, "-results", b.results, "-queue", b.queue, "-dir", b.dir, "-profile", b.profile}
+		"-amqp", b.amqp, "-redis", b.redis, "-results", b.results, "-queue", b.queue, "-dir", b.dir, "-profile", b.profile, "-rate", fmt.Sprint(b.rate)}
 }
 
 // contenders by name. Each runs until its tasks are done and ctx is cancelled.

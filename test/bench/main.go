@@ -46,6 +46,7 @@ type flags struct {
 	waiting int
 	latency int
 	monitor int
+	rate    int
 	chord   int
 	entries int
 	only    string
@@ -61,6 +62,7 @@ func parseFlags() (f flags, err error) {
 	flag.IntVar(&f.sqlite, "sqlite-tasks", 20_000, "`N` tasks on the embedded broker")
 	flag.IntVar(&f.waiting, "waiting", 10_000, "`N` tasks that wait in handlers")
 	flag.IntVar(&f.latency, "latency", 1_000, "`N` tasks sent one by one to an idle worker")
+	flag.IntVar(&f.rate, "monitor-rate", 0, "`N` tasks a second at most while the monitor watches; 0: as many as the worker can")
 	flag.IntVar(&f.monitor, "monitor-tasks", 50_000, "`N` tasks that the monitor watches; a million take about four minutes")
 	flag.IntVar(&f.chord, "chord", 10_000, "`N` members of a chord")
 	flag.IntVar(&f.entries, "entries", 100_000, "`N` entries of a schedule")

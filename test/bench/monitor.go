@@ -39,6 +39,7 @@ func watched(ctx context.Context, m *meter, name string) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchMost)
 	defer cancel()
 	b := m.brief("umbel-told", m.flags.monitor, concurrency)
+	b.rate = m.flags.rate
 	dir, err := os.MkdirTemp(m.dir, "monitor-")
 	if err != nil {
 		return nil, err
@@ -181,6 +182,7 @@ func celeryEvents(ctx context.Context, m *meter, name string) (figures, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchMost)
 	defer cancel()
 	b := m.brief("umbel-told", m.flags.celery, concurrency)
+	b.rate = m.flags.rate
 	if err := fillTasks(ctx, b); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func umbelTold(ctx context.Context, b *brief, t *tally) error {
 	umbel.Register(app, noopName, func(context.Context, noop) (struct{}, error) {
 		t.one()
 		return struct{}{}, nil
-	})
+	}, umbel.RateLimit(fmt.Sprintf("%d/s", b.rate)))
 	return shipped(ctx, app, b, "-E")
 }
 
