@@ -52,7 +52,7 @@ lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet -tags $(TAGS) ./...
-	$(GO) -C tools vet ./tally
+	$(GO) -C tools vet ./tally ./release
 	$(GO) -C tools test ./tally
 	$(GO) -C test/deploy vet ./...
 	$(GO) -C test/bench build -o /dev/null .
@@ -65,6 +65,10 @@ generate: ## write generated files anew
 .PHONY: platforms
 platforms: ## read what umbel render writes and deploy/ holds by the parsers and schemas of the platforms
 	@$(GO) -C test/deploy test -json -timeout 10m ./... | $(TALLY)
+
+.PHONY: release
+release: ## build what is released into dist/: every platform, bills of materials, sums; VERSION=v1.2.3 or git's
+	$(GO) -C tools run ./release -source .. -out ../dist $(if $(VERSION),-version $(VERSION))
 
 .PHONY: verify
 verify: ## fail when a generated file or a checksum is stale

@@ -5,6 +5,9 @@ import "runtime/debug"
 
 const modulePath = "github.com/umbel-go/umbel"
 
+// stamped is the version of a release, which the linker writes here.
+var stamped string
+
 // Get is the version, and the commit when Umbel's own program was built from one.
 func Get() (version, revision string) {
 	version = "(devel)"
@@ -22,6 +25,9 @@ func Get() (version, revision string) {
 	}
 	if info.Main.Version != "" {
 		version = info.Main.Version
+	}
+	if stamped != "" {
+		version = stamped
 	}
 	for _, s := range info.Settings {
 		switch {
