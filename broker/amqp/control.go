@@ -74,13 +74,13 @@ func checkTopology(t broker.Topology) error {
 	return nil
 }
 
-// Declare implements broker.Broker.
+// Declare implements broker.Broker. What the user may not declare, and which exists, is left as it is.
 func (b *Broker) Declare(ctx context.Context, t broker.Topology) error {
 	if err := checkTopology(t); err != nil {
 		return err
 	}
 	exclusive := slices.ContainsFunc(t.Queues, func(q broker.Queue) bool { return q.Exclusive })
-	err := b.control(ctx, exclusive, func(ch *amqp091.Channel) error { return declare(ch, t) })
+	err := declareWith(func(f func(*amqp091.Channel) error) error { return b.control(ctx, exclusive, f) }, t)
 	if err == nil {
 		b.ways.note(t)
 	}

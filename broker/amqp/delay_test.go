@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/delayed"
 	"github.com/umbel-go/umbel/internal/testenv"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -19,10 +20,10 @@ import (
 func TestDelayKeysAreCelerys(t *testing.T) {
 	zeros := strings.Repeat("0.", 25)
 	for key, want := range map[string]int64{
-		zeros + "1.0.1.celery":                       5, // as captured from Celery 5.6, countdown=5
-		zeros + "0.1.0.celery":                       2,
-		zeros + "0.0.0.celery":                       0,
-		strings.Repeat("1.", delayLevels) + "celery": delayMost,
+		zeros + "1.0.1.celery":                          5, // as captured from Celery 5.6, countdown=5
+		zeros + "0.1.0.celery":                          2,
+		zeros + "0.0.0.celery":                          0,
+		strings.Repeat("1.", delayed.Levels) + "celery": delayMost,
 	} {
 		if got := delayKey(want, "celery"); got != key {
 			t.Errorf("delay of %d s: key %s, want %s", want, got, key)
@@ -35,7 +36,7 @@ func TestDelayKeysAreCelerys(t *testing.T) {
 	if got := delayKey(1<<40, "q"); got != delayKey(delayMost, "q") {
 		t.Errorf("a delay beyond the layout's: %s, want its longest", got)
 	}
-	for _, key := range []string{"", "celery", "0.1.celery", strings.Repeat("2.", delayLevels) + "x", strings.Repeat("10", delayLevels)} {
+	for _, key := range []string{"", "celery", "0.1.celery", strings.Repeat("2.", delayed.Levels) + "x", strings.Repeat("10", delayed.Levels)} {
 		if _, _, ok := parseDelayKey(key); ok {
 			t.Errorf("%q was read as a delayed message's key", key)
 		}
@@ -46,15 +47,15 @@ func TestWaysBackAreOneWordAndNoTwoAlike(t *testing.T) {
 	seen := make(map[string]string)
 	for _, name := range []string{"celery", "a.celery", "b.a.celery", "a%2Ecelery", "a%252Ecelery", "*", "#", "#.celery", "", "grün",
 		strings.Repeat("long.", 50), strings.Repeat("long.", 50) + "x"} {
-		way := ownWay(queueWay, name)
-		if strings.Contains(way, ".") || len(way)+delayDigits > shortString {
+		way := delayed.Way(delayed.QueueWay, name)
+		if strings.Contains(way, ".") || len(way)+delayed.Digits > shortString {
 			t.Errorf("way to %q is %q: it must be one word that fits", name, way)
 		}
 		if other, dup := seen[way]; dup {
 			t.Errorf("queues %q and %q have one way, %q", name, other, way)
 		}
 		seen[way] = name
-		if got := wayQueue(way); !strings.HasPrefix(way, hashWay) && got != name {
+		if got := wayQueue(way); !strings.HasPrefix(way, delayed.HashWay) && got != name {
 			t.Errorf("way %q is read as that of %q, want %q", way, got, name)
 		}
 	}
@@ -64,8 +65,8 @@ func TestWaysBackAreOneWordAndNoTwoAlike(t *testing.T) {
 func TestDelayTopologyIsCelerys(t *testing.T) {
 	for _, kind := range []string{quorumQueue, classicQueue} {
 		want := celerysDelayTopology(t, kind)
-		got := delayTopology(kind)
-		if len(got.Exchanges) != delayLevels+1 || len(got.Queues) != delayLevels || len(got.Bindings) != 2*delayLevels {
+		got := delayed.Topology(kind)
+		if len(got.Exchanges) != delayed.Levels+1 || len(got.Queues) != delayed.Levels || len(got.Bindings) != 2*delayed.Levels {
 			t.Fatalf("%d exchanges, %d queues, %d bindings", len(got.Exchanges), len(got.Queues), len(got.Bindings))
 		}
 		lines := make(map[string]bool)
@@ -199,7 +200,7 @@ func TestALayoutThatWasDeletedIsMadeAgain(t *testing.T) {
 		in.next()
 	}
 	send("first")
-	if err := other.Delete(t.Context(), delayTopology(quorumQueue)); err != nil {
+	if err := other.Delete(t.Context(), delayed.Topology(quorumQueue)); err != nil {
 		t.Fatal(err)
 	}
 	send("second")
@@ -215,7 +216,7 @@ func TestALayoutDeletedWhileItsWaysAreNoLongerFreshIsMadeAgain(t *testing.T) {
 		m.NotBefore = time.Now().Add(1200 * time.Millisecond)
 		publish(t, b, m)
 		in.next()
-		if err := other.Delete(t.Context(), delayTopology(quorumQueue)); err != nil {
+		if err := other.Delete(t.Context(), delayed.Topology(quorumQueue)); err != nil {
 			t.Fatal(err)
 		}
 		w := b.ways

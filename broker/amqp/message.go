@@ -8,6 +8,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/delayed"
 )
 
 // shortString is the longest text that fits most AMQP fields, in bytes.
@@ -105,7 +106,7 @@ func received(d *amqp091.Delivery, queue string, settler broker.Settler) *broker
 	out.Exchange, out.RoutingKey = d.Exchange, d.RoutingKey
 	out.Headers = decodeTable(d.Headers)
 	out.Body = d.Body
-	if strings.HasPrefix(d.Exchange, delayPrefix) {
+	if strings.HasPrefix(d.Exchange, delayed.Prefix) {
 		arrived(out)
 	}
 	q := &out.Properties

@@ -10,6 +10,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/delayed"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -52,9 +53,9 @@ func (b *Broker) Unschedule(ctx context.Context, id string, limit int) (int, err
 // browse shows f up to limit messages of all delay queues, those of the shortest delays first. Those for which f returns
 // true are removed; the others go back at the end of each queue. A delay queue that does not exist is empty.
 func (b *Broker) browse(ctx context.Context, limit int, f func(*amqp091.Delivery) bool) (more bool, err error) {
-	for level := range delayLevels {
+	for level := range delayed.Levels {
 		// Asked first: to get from a quorum queue that is being declared ends the whole connection (541), with its consumers.
-		s, err := b.Stat(ctx, delayName(level))
+		s, err := b.Stat(ctx, delayed.Name(level))
 		switch {
 		case isMissing(err) || err == nil && s.Ready == 0:
 			continue
@@ -64,7 +65,7 @@ func (b *Broker) browse(ctx context.Context, limit int, f func(*amqp091.Delivery
 			return true, nil
 		}
 		err = b.control(ctx, false, func(ch *amqp091.Channel) error {
-			return browseQueue(ctx, ch, delayName(level), &limit, &more, f)
+			return browseQueue(ctx, ch, delayed.Name(level), &limit, &more, f)
 		})
 		if err != nil && !isMissing(err) {
 			return false, err
@@ -104,11 +105,11 @@ func scheduled(d *amqp091.Delivery) broker.Scheduled {
 	if _, way, ok := parseDelayKey(d.RoutingKey); ok {
 		s.Exchange, s.RoutingKey = "", way
 		switch {
-		case strings.HasPrefix(way, queueWay):
+		case strings.HasPrefix(way, delayed.QueueWay):
 			s.Queue = wayQueue(way)
 			s.RoutingKey = s.Queue
-		case strings.HasPrefix(way, exchangeWay):
-			s.Exchange, s.RoutingKey = unescapeName.Replace(way[len(exchangeWay):]), ""
+		case strings.HasPrefix(way, delayed.ExchangeWay):
+			s.Exchange, s.RoutingKey = delayed.Unescape(way[len(delayed.ExchangeWay):]), ""
 		}
 	}
 	if eta, ok := d.Headers["eta"].(string); ok {

@@ -140,6 +140,19 @@ func (s *session) channel() (*amqp091.Channel, error) {
 	return ch, nil
 }
 
+// run runs f on a channel of its own. It blocks until the broker answers or the connection dies.
+func (s *session) run(f func(*amqp091.Channel) error) error {
+	ch, err := s.channel()
+	if err != nil {
+		return err
+	}
+	err = f(ch)
+	if !ch.IsClosed() {
+		_ = ch.Close()
+	}
+	return err
+}
+
 // do runs f on a channel of its own and waits for it as long as ctx allows: a channel error that f provokes harms
 // nobody else. When ctx ends first f is left to end by itself, with the session at the latest.
 func (s *session) do(ctx context.Context, f func(*amqp091.Channel) error) error {
@@ -153,16 +166,7 @@ func (s *session) do(ctx context.Context, f func(*amqp091.Channel) error) error 
 	done := make(chan error, 1) // one result, even if nobody waits any more
 	alive := s.spawn(func() {
 		defer func() { <-s.control }()
-		ch, err := s.channel()
-		if err != nil {
-			done <- err
-			return
-		}
-		err = f(ch)
-		if !ch.IsClosed() {
-			_ = ch.Close()
-		}
-		done <- err
+		done <- s.run(f)
 	})
 	if !alive {
 		<-s.control

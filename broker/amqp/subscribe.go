@@ -105,17 +105,27 @@ func (c *consumer) subscribeNow(s *session) (*subscribed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := declare(ch, c.sub.Declare); isForbidden(err) {
+		// The refusal has closed the channel.
+		if err := declareStanding(s.run, c.sub.Declare); err != nil {
+			return nil, err
+		}
+		if ch, err = s.channel(); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		if !ch.IsClosed() {
+			_ = ch.Close()
+		}
+		return nil, err
+	}
 	sd := &subscribed{
 		s: s, ch: ch, settler: newSettler(ch, s.t),
 		cancels: ch.NotifyCancel(make(chan string, 16)),
 		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
 		gone:    make(chan struct{}),
 	}
-	err = declare(ch, c.sub.Declare)
-	if err == nil {
-		err = c.consume(sd)
-	}
-	if err != nil {
+	if err := c.consume(sd); err != nil {
 		if !ch.IsClosed() {
 			_ = ch.Close()
 		}

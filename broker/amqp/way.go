@@ -12,6 +12,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/delayed"
 	"github.com/umbel-go/umbel/internal/routing"
 )
 
@@ -72,11 +73,11 @@ func (w *ways) forget(t broker.Topology) {
 	for _, x := range t.Exchanges {
 		delete(w.types, x.Name)
 		w.bindings = slices.DeleteFunc(w.bindings, func(b broker.Binding) bool { return b.Source == x.Name || b.Exchange == x.Name })
-		w.laid = w.laid && !strings.HasPrefix(x.Name, delayPrefix)
+		w.laid = w.laid && !strings.HasPrefix(x.Name, delayed.Prefix)
 	}
 	for _, q := range t.Queues {
 		w.bindings = slices.DeleteFunc(w.bindings, func(b broker.Binding) bool { return b.Queue == q.Name })
-		w.laid = w.laid && !strings.HasPrefix(q.Name, delayPrefix)
+		w.laid = w.laid && !strings.HasPrefix(q.Name, delayed.Prefix)
 	}
 	clear(w.seen)
 }
@@ -94,22 +95,22 @@ func (w *ways) lost() {
 // from its queue delays it there.
 func (w *ways) find(m *broker.Message) (way string, bindings []broker.Binding) {
 	if m.Exchange == "" {
-		way = ownWay(queueWay, m.RoutingKey)
-		return way, []broker.Binding{{Source: delayDelivery, Queue: m.RoutingKey, RoutingKey: delayBinding(way)}}
+		way = delayed.Way(delayed.QueueWay, m.RoutingKey)
+		return way, []broker.Binding{delayed.ToQueue(m.RoutingKey)}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch w.types[m.Exchange] {
 	case broker.Fanout:
-		way = ownWay(exchangeWay, m.Exchange)
-		return way, []broker.Binding{{Source: delayDelivery, Exchange: m.Exchange, RoutingKey: delayBinding(way)}}
+		way = delayed.Way(delayed.ExchangeWay, m.Exchange)
+		return way, []broker.Binding{{Source: delayed.Delivery, Exchange: m.Exchange, RoutingKey: delayed.BindingKey(way)}}
 	case broker.Topic:
-		if delayDigits+len(m.RoutingKey) > shortString {
+		if delayed.Digits+len(m.RoutingKey) > shortString {
 			return "", nil
 		}
 		for _, b := range w.bindings {
 			if b.Source == m.Exchange && routing.Match(b.RoutingKey, m.RoutingKey) {
-				bindings = append(bindings, topicWay(b)...)
+				bindings = append(bindings, delayed.ThroughTopic(b)...)
 			}
 		}
 		if bindings != nil {
@@ -117,15 +118,6 @@ func (w *ways) find(m *broker.Message) (way string, bindings []broker.Binding) {
 		}
 	}
 	return "", nil
-}
-
-// topicWay is Celery's own: the exchange is bound to the layout's end, and what is bound to it once more, behind a delay.
-func topicWay(b broker.Binding) []broker.Binding {
-	key := delayBinding(b.RoutingKey)
-	return []broker.Binding{
-		{Source: delayDelivery, Exchange: b.Source, RoutingKey: key},
-		{Source: b.Source, Queue: b.Queue, Exchange: b.Exchange, RoutingKey: key},
-	}
 }
 
 // stands reports whether a way was seen to be good lately.
@@ -172,7 +164,7 @@ func (w *ways) bind(ctx context.Context, bindings []broker.Binding) error {
 			return err
 		}
 		err = w.broker.control(ctx, false, func(ch *amqp091.Channel) error { return declare(ch, broker.Topology{Bindings: bindings}) })
-		if e := said(err); e == nil || e.Code != amqp091.NotFound || !mentions(e.Reason, delayDelivery) {
+		if e := said(err); e == nil || e.Code != amqp091.NotFound || !mentions(e.Reason, delayed.Delivery) {
 			return err
 		}
 		w.lost()
@@ -195,11 +187,17 @@ func (w *ways) lay(ctx context.Context) error {
 	}
 	var first error
 	for _, kind := range kinds {
-		err := w.broker.control(ctx, false, func(ch *amqp091.Channel) error { return declare(ch, delayTopology(kind)) })
+		err := w.broker.control(ctx, false, func(ch *amqp091.Channel) error { return declare(ch, delayed.Topology(kind)) })
 		if err == nil {
 			if first != nil {
 				w.broker.config.Log.Warn("delay queues exist with another type than the settings give them; they are used as they are", "type", kind, "error", first)
 			}
+			w.mu.Lock()
+			w.laid = true
+			w.mu.Unlock()
+			return nil
+		}
+		if isForbidden(err) && standing(ctx, w.broker, delayed.Topology(kind)) {
 			w.mu.Lock()
 			w.laid = true
 			w.mu.Unlock()
@@ -224,7 +222,7 @@ func (w *ways) welcome(ctx context.Context, t broker.Topology) error {
 		topic := slices.ContainsFunc(t.Exchanges, func(x broker.Exchange) bool { return x.Name == b.Source && x.Type == broker.Topic })
 		quorum := slices.ContainsFunc(t.Queues, func(q broker.Queue) bool { return q.Name == b.Queue && q.Arguments["x-queue-type"] == quorumQueue })
 		if topic && (quorum || w.broker.config.QuorumQueues) {
-			bindings = append(bindings, topicWay(b)...)
+			bindings = append(bindings, delayed.ThroughTopic(b)...)
 		}
 	}
 	if bindings == nil {
@@ -255,7 +253,7 @@ func refusedDelay(m *broker.Message, err error) error {
 	case e.Code == amqp091.NotFound:
 		r.Reason, r.Hint = broker.NoExchange, "declare the exchange and its queues first"
 	case e.Code == amqp091.AccessRefused:
-		r.Reason, r.Hint = broker.NoPermission, "delayed messages need the permission to configure, write and read celery_delayed_*, and to read their queues' exchange"
+		r.Reason, r.Hint = broker.NoPermission, "delayed messages need the permission to write celery_delayed_* and their queue, and to read celery_delayed_delivery; and to configure and read celery_delayed_* where these do not exist yet"
 	default:
 		return notSent(err)
 	}
@@ -272,7 +270,7 @@ func (w *ways) inUse() bool {
 // isLayoutGone reports that the broker has no delay queues for a message any more.
 func isLayoutGone(err error) bool {
 	var refused *broker.RefusedError
-	return errors.As(err, &refused) && strings.HasPrefix(refused.Exchange, delayPrefix) && (refused.Reason == broker.NoExchange || refused.Reason == broker.Unroutable)
+	return errors.As(err, &refused) && strings.HasPrefix(refused.Exchange, delayed.Prefix) && (refused.Reason == broker.NoExchange || refused.Reason == broker.Unroutable)
 }
 
 // delay readies p for the layout, when its message is due later than the layout can tell from now.
