@@ -81,7 +81,7 @@ func (p *program) command(own ...Command) *cobra.Command {
 		{"run", []*cobra.Command{p.workerCommand(), p.beatCommand(), p.monitorCommand(), p.benchCommand()}},
 		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand(), p.eventsCommand(), p.scaleCommand(), p.healthcheckCommand()}},
 		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand(), p.scheduleCommand()}},
-		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand(), p.listCommand(), p.deadCommand(), p.spoolCommand()}},
+		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand(), p.listCommand(), p.deadCommand(), p.spoolCommand(), p.topologyCommand()}},
 		{"about", []*cobra.Command{p.configCommand(), p.doctorCommand(), p.renderCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
 	} {
 		for _, c := range group.commands {
