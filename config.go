@@ -592,6 +592,12 @@ type QueueConfig struct {
 	// dlx. "" keeps nothing. In a file, true stands for the queue's name with .dlq. Umbel's own: dead_letter.
 	DeadLetter string
 
+	// RateLimit is how often tasks of the queue may start, whatever they are, such as "100/m"; on each worker by itself, unless
+	// RateScope is Cluster. It comes beside the limits of the tasks themselves. Defaults to "": no limit.
+	// Umbel's own: rate_limit, rate_scope (worker, cluster).
+	RateLimit string
+	RateScope RateScope
+
 	// Weight is how many turns the queue has, beside one of a queue without, when a worker consumes several and
 	// WorkerQueueOrder is weighted: 1 to MaxQueueWeight. Defaults to 1. Umbel's own: weight.
 	Weight int

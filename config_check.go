@@ -179,6 +179,12 @@ func (c Config) checkNumbers(p *problems) {
 func (c Config) checkQueues(p *problems) {
 	seen := make(map[string]bool, len(c.TaskQueues))
 	for _, q := range c.TaskQueues {
+		if _, err := ParseRate(q.RateLimit); err != nil {
+			p.add("%s: queue %q: %v", c.place("task_queues"), q.Name, err)
+		}
+		if q.RateScope != "" && q.RateScope != PerWorker && q.RateScope != Cluster {
+			p.add("%s: queue %q: rate scope %q is not one of worker, cluster", c.place("task_queues"), q.Name, q.RateScope)
+		}
 		if q.DeadLetter == "" {
 			continue
 		}

@@ -60,6 +60,7 @@ type taskOptions struct {
 	storeErrors        *bool
 	noEvents           bool
 	rateLimit          *Rate
+	rateScope          RateScope
 	retry              *Retry
 	expected           []error
 	summary            string
@@ -267,10 +268,14 @@ func StoreErrors() TaskOption {
 // NoEvents keeps workers from telling of this task, whoever listens. Celery: send_events = False.
 func NoEvents() TaskOption { return taskOption(func(t *taskOptions) { t.noEvents = true }) }
 
-// RateLimit is how often the task may start on one worker: "10/s", "100/m", "1000/h", evenly spaced. N workers start N
-// times as many. Defaults to task_default_rate_limit. Celery: rate_limit.
-func RateLimit(rate string) TaskOption {
+// RateLimit is how often the task may start: "10/s", "100/m", "1000/h", evenly spaced. It counts on each worker by itself, so that
+// N workers start N times as many, unless the scope is Cluster: then all workers that share the result store keep to it
+// together, and it must be Redis, PostgreSQL or SQLite. Defaults to task_default_rate_limit. Celery: rate_limit.
+func RateLimit(rate string, scope ...RateScope) TaskOption {
 	return taskOption(func(t *taskOptions) {
+		for _, s := range scope {
+			t.rateScope = s
+		}
 		r, err := ParseRate(rate)
 		if err != nil {
 			t.send.fail("option RateLimit: %v", err)

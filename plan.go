@@ -77,6 +77,9 @@ type QueuePlan struct {
 	DeadLetter, DeadLetterExchange string
 	DeadLetterTopology             broker.Topology
 
+	RateLimit Rate // how often tasks of the queue start; 0 is as often as they like
+	RateScope RateScope
+
 	Weight int // of the queue's turns where worker_queue_order is weighted; 0 is 1
 }
 
@@ -171,6 +174,7 @@ func (a *App) RoutedQueues() ([]QueuePlan, error) {
 }
 
 func (q *queue) plan() QueuePlan {
-	return QueuePlan{Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey,
+	rate, _ := ParseRate(q.config.RateLimit) // Check has refused what cannot be read
+	return QueuePlan{RateLimit: rate, RateScope: q.config.RateScope, Name: q.config.Name, Exchange: q.exchange, ExchangeType: q.exchangeType, RoutingKey: q.routingKey,
 		Topology: q.topology, DeadLetter: q.dead.queue, DeadLetterExchange: q.dead.exchange, DeadLetterTopology: q.dead.topology, Weight: q.config.Weight}
 }

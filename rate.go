@@ -6,10 +6,27 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/umbel-go/umbel/internal/setting"
 )
 
 // A Rate is how often something may happen, per second; 0 is as often as it likes.
 type Rate float64
+
+// A RateScope says whose starts a rate limit counts.
+type RateScope = setting.RateScope
+
+const (
+	PerWorker RateScope = "worker"  // each worker's by itself: N workers start N times as many. The default, and Celery's only one
+	Cluster   RateScope = "cluster" // those of all workers together, which take turns at the result store
+)
+
+// rateKeyHeader is the custom header that divides a task's rate limit.
+const rateKeyHeader = "umbel_rate_key"
+
+// RateKey makes the task's rate limit hold for each key by itself, such as a customer's number: one customer's thousand tasks
+// do not make another's wait. Celery's clients say it by headers={"umbel_rate_key": …}.
+func RateKey(key string) SendOption { return Header(rateKeyHeader, key) }
 
 // ParseRate reads "10/s", "100/m", "1000/h" or a number per second; "" and 0 are no limit. Celery: rate_limit.
 func ParseRate(text string) (Rate, error) {
@@ -55,4 +72,19 @@ func (r Rate) Interval() time.Duration {
 		return 0
 	}
 	return time.Duration(float64(time.Second) / float64(r))
+}
+
+// RateKey is the key within which the task's rate limit holds; ok is false when the message names none.
+func (r *Request) RateKey() (key string, ok bool) {
+	if r.task == nil {
+		return "", false
+	}
+	switch v := r.task.Headers[rateKeyHeader].(type) {
+	case nil:
+		return "", false
+	case string:
+		return v, true
+	default:
+		return fmt.Sprint(v), true
+	}
 }

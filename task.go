@@ -166,6 +166,7 @@ type Policy struct {
 	StoreErrors        bool
 	SendEvents         bool
 	RateLimit          Rate
+	RateScope          RateScope
 	TimeLimit          time.Duration
 	SoftTimeLimit      time.Duration
 }
@@ -184,6 +185,7 @@ func (d *Definition) Policy(c *Config) Policy {
 		StoreErrors:        deref(o.storeErrors, c.TaskStoreErrorsEvenIfIgnored),
 		SendEvents:         !o.noEvents,
 		RateLimit:          c.rateLimit(o.rateLimit),
+		RateScope:          o.rateScope,
 		TimeLimit:          deref(o.send.timeLimit, c.TaskTimeLimit),
 		SoftTimeLimit:      deref(o.send.softTimeLimit, c.TaskSoftTimeLimit),
 	}

@@ -66,8 +66,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 	w.tellReceived(r)
 	c.ledger.add(r)
 	if w.mustWait(r) {
-		w.hold(r, +1)
-		w.delay.add(r)
+		w.await(r)
 		return
 	}
 	w.submit(r)
@@ -100,8 +99,21 @@ func (w *Worker) mustWait(r *run) bool {
 	}
 	r.limited = true
 	now := time.Now()
-	r.due = r.known.limit.turn(now)
+	if r.paces = w.seriesOf(r); r.paces != nil {
+		r.due = now.Add(noTurnYet)
+	} else {
+		r.due = r.known.limit.turn(now)
+	}
 	return r.due.After(now)
+}
+
+// await puts a run that must wait where it does.
+func (w *Worker) await(r *run) {
+	w.hold(r, +1)
+	w.delay.add(r)
+	if r.paces != nil {
+		signal(w.pacer.wanted)
+	}
 }
 
 // done takes a redelivered message whose task has ended here, or is still running: nothing is run again.
@@ -129,12 +141,11 @@ func (w *Worker) due(r *run) {
 		w.postpone(r)
 		return
 	}
-	if r.limited {
+	if r.limited && r.paces == nil {
 		r.known.limit.used(r.due)
 	}
 	if w.mustWait(r) { // its ETA has come, its turn has not
-		w.hold(r, +1)
-		w.delay.add(r)
+		w.await(r)
 		return
 	}
 	w.submit(r)

@@ -125,6 +125,35 @@ func (d *delay) reschedule(f func(*run)) {
 	d.wake()
 }
 
+// unpaced are those that wait for a turn which the pacer must give, as they came.
+func (d *delay) unpaced() (out []*run) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.waiting {
+		if r.paces != nil && !r.paced {
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *run) int { return a.at.Compare(b.at) })
+	return out
+}
+
+// pace gives runs their turns, as far as they still wait.
+func (d *delay) pace(turns map[*run]time.Time) {
+	if len(turns) == 0 {
+		return
+	}
+	d.mu.Lock()
+	for _, r := range d.waiting {
+		if at, has := turns[r]; has && !r.paced {
+			r.due, r.paced = at, true
+		}
+	}
+	heap.Init(&d.waiting)
+	d.mu.Unlock()
+	d.wake()
+}
+
 // list is what waits now, in no order.
 func (d *delay) list() []*run {
 	d.mu.Lock()

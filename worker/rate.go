@@ -36,6 +36,13 @@ func (l *limiter) rate() string {
 	return l.text
 }
 
+// every is the interval now, 0 without limit.
+func (l *limiter) every() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.interval
+}
+
 // turn takes the next turn and returns its time.
 func (l *limiter) turn(now time.Time) time.Time {
 	l.mu.Lock()
@@ -88,6 +95,7 @@ func (w *Worker) SetRateLimit(task string, rate umbel.Rate) error {
 	}
 	k.limit.set(rate.Interval(), time.Now())
 	w.renewTurns(k)
+	w.pacer.anew(k)
 	return nil
 }
 
@@ -101,7 +109,7 @@ func (w *Worker) respace(k *known) {
 func (w *Worker) renewTurns(k *known) {
 	now := time.Now()
 	w.delay.reschedule(func(r *run) {
-		if r.known == k && r.limited {
+		if r.known == k && r.limited && r.paces == nil {
 			r.due = k.limit.turn(now)
 		}
 	})

@@ -29,6 +29,8 @@ type run struct {
 	print    uint64         // fingerprint of the body
 	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
+	paces    []series       // the limits that it must keep, where they are more than that; set with limited; see pace.go
+	paced    bool           // it has its turn by these; guarded by delay.mu
 
 	chair uint64 // in waiting
 

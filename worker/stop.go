@@ -104,6 +104,7 @@ func (w *Worker) shutdown() error {
 		}
 	}
 	w.autoscaler.close()
+	w.pacer.close()
 	// What has not started goes back at once, for others to take.
 	waiting := w.pool.close()
 	waiting = append(waiting, w.delay.close()...)

@@ -48,6 +48,7 @@ type Worker struct {
 
 	autoscaler *autoscaler // nil: the pool keeps its size
 	delay      *delay
+	pacer      *pacer
 	postponer  *postponer
 	finisher   *finisher
 	lease      *lease // nil: the broker has no ack timeout
@@ -120,6 +121,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	if w.pacer, err = newPacer(w); err != nil {
+		return err
+	}
 	if w.seats, err = w.openSeats(starting); err != nil {
 		if w.stage.stopping() {
 			w.log.Info("worker: stopped before its children were up", "error", err)
@@ -151,6 +155,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		w.lease = newLease(w)
 	}
 	go w.delay.run()
+	w.pacer.start(w.base)
 	go w.postponer.run()
 	go w.finisher.run()
 

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Backend, options ...Optio
 		{"chord", true, chordTests},
 		{"ledger", false, ledgerTests},
 		{"schedule", true, scheduleTests},
+		{"turns", false, turnTests},
 		{"watch", false, watchTests},
 		{"peer", false, peerTests},
 	}

@@ -26,8 +26,9 @@ type space struct {
 	books      map[string]map[string]backend.Record
 	timetables map[string]*timetable
 	ticks      map[string]tick
-	tickSweep  int // how many ticks there may be before expired ones are looked for
-	sweep      int // how many chords there may be before expired ones are looked for
+	turns      map[string]time.Time // the next of each series that runs
+	tickSweep  int                  // how many ticks there may be before expired ones are looked for
+	sweep      int                  // how many chords there may be before expired ones are looked for
 }
 
 // A document as it is stored: encoded, so that no caller's later change reaches it.

@@ -16,15 +16,20 @@ type Queue struct {
 	Exclusive                           bool
 	DeliveryMode                        uint8
 	DeadLetter                          string
+	RateLimit                           string
+	RateScope                           RateScope
 	Weight                              int
 }
+
+// A RateScope is worker or cluster; "" is worker.
+type RateScope string
 
 // queueOptions are the keys of a queue's map.
 var queueOptions = []string{
 	"name", "exchange", "exchange_type", "routing_key", "binding_key", "queue_arguments", "arguments", "exchange_arguments",
 	"binding_arguments", "durable", "queue_durable", "exchange_durable", "auto_delete", "queue_auto_delete",
 	"exchange_auto_delete", "exclusive", "expires", "message_ttl", "max_length", "max_length_bytes", "max_priority",
-	"delivery_mode", "dead_letter", "weight",
+	"delivery_mode", "dead_letter", "rate_limit", "rate_scope", "weight",
 }
 
 // queues reads task_queues: a map of name to options, or a list of maps with a name, or of names.
@@ -156,6 +161,12 @@ func (r *reader) queue(name string, n *Node) Queue {
 				q.DeadLetter = o.text()
 			} else if *first(o.boolean(), new(false)) {
 				q.DeadLetter = name + ".dlq"
+			}
+		case "rate_limit":
+			q.RateLimit = o.text()
+		case "rate_scope":
+			if q.RateScope = RateScope(o.text()); q.RateScope != "worker" && q.RateScope != "cluster" {
+				o.want("worker or cluster")
 			}
 		case "weight":
 			if q.Weight = int(o.count(1000)); q.Weight == 0 {
@@ -306,6 +317,12 @@ func (q Queue) Plain() map[string]any {
 	}
 	if q.DeadLetter != "" {
 		m["dead_letter"] = q.DeadLetter
+	}
+	if q.RateLimit != "" {
+		m["rate_limit"] = q.RateLimit
+	}
+	if q.RateScope != "" {
+		m["rate_scope"] = string(q.RateScope)
 	}
 	if q.Weight != 0 {
 		m["weight"] = q.Weight

@@ -23,7 +23,7 @@ var taskTable = []Setting{
 	{Name: "task_default_priority", Old: "CELERY_DEFAULT_PRIORITY", Type: Int, Celery: "None", Max: 255,
 		Doc: "Priority of tasks without one, 0 to 255."},
 	{Name: "task_queues", Old: "CELERY_QUEUES", Type: Queues, Celery: "None",
-		Doc: "Queues that a worker consumes and the router knows: a map of name to options, or a list of maps with a name. Options: exchange, exchange_type, routing_key (or binding_key), queue_arguments, exchange_arguments, binding_arguments, durable, auto_delete, exclusive, expires, message_ttl (seconds), max_length, max_length_bytes, max_priority, delivery_mode, dead_letter (true, or the name of the queue that keeps failed tasks). Defaults to the default queue."},
+		Doc: "Queues that a worker consumes and the router knows: a map of name to options, or a list of maps with a name. Options: exchange, exchange_type, routing_key (or binding_key), queue_arguments, exchange_arguments, binding_arguments, durable, auto_delete, exclusive, expires, message_ttl (seconds), max_length, max_length_bytes, max_priority, delivery_mode, dead_letter (true, or the name of the queue that keeps failed tasks), rate_limit (100/m: how often its tasks start) and rate_scope (worker, or cluster: of all workers together). Defaults to the default queue."},
 	{Name: "task_queue_max_priority", Old: "CELERY_QUEUE_MAX_PRIORITY", Type: Int, Celery: "None", Max: 255,
 		Doc: "x-max-priority of every queue that has none of its own. 0 or null is none."},
 	{Name: "task_create_missing_queues", Old: "CELERY_CREATE_MISSING_QUEUES", Type: Bool, Celery: "True",
