@@ -18,6 +18,9 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		if folder := os.Getenv(killsIn); folder != "" {
+			obeyKills(folder)
+		}
 		main()
 		return
 	}

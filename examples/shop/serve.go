@@ -24,11 +24,13 @@ import (
 type webFlags struct {
 	address  string
 	password string // file
+	lease    time.Duration
 }
 
 func (w *webFlags) add(f *flag.FlagSet) {
 	f.StringVar(&w.address, "address", "127.0.0.1:8080", "listen at `HOST:PORT`; beyond this machine only with a password")
 	f.StringVar(&w.password, "password-file", os.Getenv("SHOP_PASSWORD_FILE"), "ask everybody for the password in this `FILE`; default: SHOP_PASSWORD_FILE")
+	f.DurationVar(&w.lease, "relay-lease", 10*time.Second, "tasks that a relay has taken are another's after this `DURATION`, if it has died")
 }
 
 // listen opens the port, and refuses to show a shop without a password to everybody.
@@ -70,15 +72,16 @@ processes of their own: shop worker. Any number may run.`,
 				return err
 			}
 			g, ctx := errgroup.WithContext(ctx)
-			s.showPages(ctx, g, l, password, std.Err)
+			s.showPages(ctx, g, l, password, f.lease, std.Err)
 			return errors.Join(g.Wait(), s.close())
 		},
 	}
 }
 
 // showPages serves until ctx ends, then gives requests a moment to finish.
-func (s *shop) showPages(ctx context.Context, g *errgroup.Group, l net.Listener, password string, out io.Writer) {
+func (s *shop) showPages(ctx context.Context, g *errgroup.Group, l net.Listener, password string, lease time.Duration, out io.Writer) {
 	r := relay.New(s.app, s.store)
+	r.Lease = lease
 	g.Go(func() error { return r.Run(ctx) })
 	g.Go(func() error {
 		defer l.Close()
@@ -124,15 +127,15 @@ machine.`,
 			if err != nil {
 				return err
 			}
-			return errors.Join(s.serve(ctx, l, password, std.Err), s.close())
+			return errors.Join(s.serve(ctx, l, password, f.lease, std.Err), s.close())
 		},
 	}
 }
 
 // serve runs everything until ctx ends. Workers finish what they run.
-func (s *shop) serve(ctx context.Context, l net.Listener, password string, out io.Writer) error {
+func (s *shop) serve(ctx context.Context, l net.Listener, password string, lease time.Duration, out io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
-	s.showPages(ctx, g, l, password, out)
+	s.showPages(ctx, g, l, password, lease, out)
 	_, stop := s.startCrew(ctx)
 	g.Go(func() error { <-ctx.Done(); return stop() })
 	g.Go(func() error { return beat.New(s.app, beat.Config{}).Run(ctx) })

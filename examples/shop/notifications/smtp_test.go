@@ -1,109 +1,23 @@
 package notifications_test
 
 import (
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/mail"
+	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/umbel-go/umbel/examples/shop/notifications"
 	"github.com/umbel-go/umbel/internal/testenv"
+	"github.com/umbel-go/umbel/internal/testenv/mailserver"
 )
-
-// A post is an SMTP server in this process, with STARTTLS and a password.
-type post struct {
-	addr string
-
-	mu     sync.Mutex // guards what follows
-	mails  []*mail.Message
-	bodies []string
-	answer func(to string) error // to RCPT
-}
-
-func openPost(t *testing.T) *post {
-	t.Helper()
-	p := &post{}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{post: p}, nil }))
-	server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{testenv.CA(t).Issue(t).TLS}}
-	server.Domain = "localhost"
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.addr = l.Addr().String()
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	t.Cleanup(func() { _ = server.Close(); <-served })
-	return p
-}
-
-type session struct {
-	post   *post
-	logged bool
-}
-
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
-func (s *session) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, name, password string) error {
-		if name != "shop" || password != "sesame?/@" {
-			return &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no"}
-		}
-		s.logged = true
-		return nil
-	}), nil
-}
-
-func (s *session) Mail(string, *smtp.MailOptions) error {
-	if !s.logged {
-		return smtp.ErrAuthRequired
-	}
-	return nil
-}
-
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.post.mu.Lock()
-	defer s.post.mu.Unlock()
-	if s.post.answer != nil {
-		return s.post.answer(to)
-	}
-	return nil
-}
-
-func (s *session) Data(r io.Reader) error {
-	m, err := mail.ReadMessage(r)
-	if err != nil {
-		return err
-	}
-	body, err := io.ReadAll(m.Body)
-	if err != nil {
-		return err
-	}
-	s.post.mu.Lock()
-	defer s.post.mu.Unlock()
-	s.post.mails, s.post.bodies = append(s.post.mails, m), append(s.post.bodies, string(body))
-	return nil
-}
-
-func (s *session) Reset()        {}
-func (s *session) Logout() error { return nil }
-
-func (p *post) url(t *testing.T, password string) string {
-	return fmt.Sprintf("smtp://shop:%s@%s?from=orders@shop.example&ca=%s", password, p.addr, testenv.CA(t).File)
-}
 
 var hello = notifications.Mail{Key: "order-7", To: "Ada <ada@example.com>", Subject: "Grüße", Body: "Danke\n"}
 
 func TestAMailGoesOutByTLSAndWithThePassword(t *testing.T) {
-	p := openPost(t)
-	m, err := notifications.Open(p.url(t, "sesame%3F%2F%40"))
+	p := mailserver.Start(t)
+	m, err := notifications.Open(p.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,12 +25,11 @@ func TestAMailGoesOutByTLSAndWithThePassword(t *testing.T) {
 	if err != nil || !strings.Contains(proof, "127.0.0.1") {
 		t.Fatalf("%q, %v", proof, err)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.mails) != 1 || !strings.HasPrefix(p.bodies[0], "Danke") {
-		t.Fatalf("mails: %v", p.bodies)
+	mails := p.Mails()
+	if len(mails) != 1 || !strings.HasPrefix(mails[0].Body, "Danke") {
+		t.Fatalf("mails: %v", mails)
 	}
-	h := p.mails[0].Header
+	h := mails[0].Header
 	if h.Get("Message-ID") != "<order-7@shop.example>" || !strings.Contains(h.Get("From"), "orders@shop.example") || !strings.Contains(h.Get("To"), "ada@example.com") {
 		t.Errorf("header: %v", h)
 	}
@@ -124,21 +37,19 @@ func TestAMailGoesOutByTLSAndWithThePassword(t *testing.T) {
 
 // What the server says decides whether trying again makes sense.
 func TestTheServerDecidesAboutARetry(t *testing.T) {
-	p := openPost(t)
+	p := mailserver.Start(t)
 	for _, c := range []struct {
 		name, password string
 		answer         error
 		refused        bool
 	}{
-		{"no such mailbox", "sesame%3F%2F%40", &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "who?"}, true},
-		{"come back later", "sesame%3F%2F%40", &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}, false},
+		{"no such mailbox", mailserver.Password, &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "who?"}, true},
+		{"come back later", mailserver.Password, &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "greylisted"}, false},
 		{"our password is wrong", "wrong", nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p.mu.Lock()
-			p.answer = func(string) error { return c.answer }
-			p.mu.Unlock()
-			m, err := notifications.Open(p.url(t, c.password))
+			p.Answer(func(string) error { return c.answer })
+			m, err := notifications.Open(p.URLWith(c.password))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,10 +72,10 @@ func TestTheServerDecidesAboutARetry(t *testing.T) {
 }
 
 func TestAServerThatNobodyVouchesForGetsNoMail(t *testing.T) {
-	p := openPost(t)
+	p := mailserver.Start(t)
 	for _, location := range []string{
-		"smtp://shop:sesame%3F%2F%40@" + p.addr, // the system's authorities
-		strings.Replace(p.url(t, "sesame%3F%2F%40"), testenv.CA(t).File, testenv.OtherCA(t).File, 1),
+		"smtp://shop:sesame%3F%2F%40@" + p.Addr(), // the system's authorities
+		strings.Replace(p.URL(), url.QueryEscape(testenv.CA(t).File), url.QueryEscape(testenv.OtherCA(t).File), 1),
 	} {
 		m, err := notifications.Open(location)
 		if err != nil {
@@ -174,9 +85,7 @@ func TestAServerThatNobodyVouchesForGetsNoMail(t *testing.T) {
 			t.Errorf("%s: %v", location, err)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.mails) != 0 {
+	if len(p.Mails()) != 0 {
 		t.Error("a mail went out")
 	}
 }

@@ -6,19 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"go.uber.org/goleak"
 
 	"github.com/umbel-go/umbel/examples/shop/objects"
+	"github.com/umbel-go/umbel/internal/testenv/objectserver"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +38,7 @@ func TestStores(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) string{
 		"folder": func(t *testing.T) string { return filepath.Join(t.TempDir(), "reports") },
 		"s3": func(t *testing.T) string {
-			return "s3://bucket/some/prefix?region=eu-west-1&path_style=true&endpoint=" + fake(t)
+			return fake(t).URL("some/prefix")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,38 +55,14 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// fake is an S3 server in this process, with one bucket.
-func fake(t *testing.T) (endpoint string) {
+// fake is an S3 server in this process.
+func fake(t *testing.T) *objectserver.Server {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "id")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
-	disk := s3mem.New()
-	if err := disk.CreateBucket("bucket"); err != nil {
-		t.Fatal(err)
+	for _, v := range objectserver.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
 	}
-	server := httptest.NewServer(oneName(disk, gofakes3.New(disk).Server()))
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// oneName does for uploads in parts what the fake does for others: it refuses a name that is taken, as S3 has since 2024.
-func oneName(disk gofakes3.Backend, next http.Handler) http.Handler {
-	var turn sync.Mutex
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && r.Header.Get("If-None-Match") == "*" {
-			turn.Lock()
-			defer turn.Unlock()
-			bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-			if _, err := disk.HeadObject(bucket, key); err == nil {
-				w.WriteHeader(http.StatusPreconditionFailed)
-				_, _ = io.WriteString(w, `<Error><Code>PreconditionFailed</Code><Message>there is one</Message></Error>`)
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+	return objectserver.Start(t)
 }
 
 func text(s string) func(io.Writer) error {
@@ -265,6 +241,31 @@ func TestLocationsThatMakeNoSense(t *testing.T) {
 	for location, want := range map[string]string{"s3://": "names no bucket", "s3://b?region=x&secret=y": `"secret" is not known`} {
 		if _, err := objects.Open(location); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", location, err, want)
+		}
+	}
+}
+
+// A writer that is killed in the middle of a long object leaves parts, which take room until they are swept.
+func TestPartsOfADeadWriterAreSwept(t *testing.T) {
+	server := fake(t)
+	s, err := objects.Open(server.URL("reports"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s3.New(s3.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.Endpoint()), UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")})
+	for _, key := range []string{"reports/report-1.csv", "others/report-1.csv"} {
+		_, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(objectserver.Bucket), Key: aws.String(key)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		before time.Time
+		want   int
+	}{{time.Now().Add(-time.Hour), 0}, {time.Now().Add(time.Hour), 1}, {time.Now().Add(time.Hour), 0}} {
+		if n, err := s.Sweep(t.Context(), c.before); err != nil || n != c.want {
+			t.Errorf("%d unfinished of before %v, %v, want %d", n, c.before, err, c.want)
 		}
 	}
 }

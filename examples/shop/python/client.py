@@ -15,6 +15,7 @@ import time
 
 from celery import Celery
 from celery.result import ResultSet
+from kombu import Exchange, Queue
 
 shop = Celery("client", broker=os.environ["CELERY_BROKER_URL"], backend=os.environ["CELERY_RESULT_BACKEND"])
 
@@ -24,11 +25,16 @@ shop.conf.update(
     task_queue_max_priority=10,
     task_default_priority=5,
     task_default_queue="default",
+    task_queues=[
+        Queue(name, Exchange(name), name, queue_arguments={"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": name + ".dlq"})
+        for name in ("high_priority", "default", "low_priority", "reports", "maintenance", "notifications")
+    ],
     task_routes={
         "apps.orders.tasks.process_order": {"queue": "high_priority", "priority": 10},
         "apps.orders.tasks.send_order_confirmation": {"queue": "default", "priority": 5},
         "apps.reports.tasks.generate_report": {"queue": "reports", "priority": 5},
         "apps.reports.tasks.cleanup_expired_reports": {"queue": "maintenance", "priority": 1},
+        "apps.notifications.tasks.send_mail": {"queue": "notifications"},
     },
 )
 

@@ -19,13 +19,13 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
-// A Relay sends tasks from the outbox. Its zero value lacks an app and a store.
+// A Relay sends tasks from the outbox. New makes one.
 type Relay struct {
 	App   *umbel.App
 	Store *store.Store
 	Log   *slog.Logger
 
-	// Lease is how long a claimed row is this relay's alone. Defaults to 30 s.
+	// Lease is how long a claimed row is this relay's alone. Defaults to 10 s.
 	Lease time.Duration
 
 	// Every is how often it looks without being told. Defaults to 1 s.
@@ -39,7 +39,7 @@ const batch = 100
 
 // New makes a relay.
 func New(app *umbel.App, s *store.Store) *Relay {
-	return &Relay{App: app, Store: s, Lease: 30 * time.Second, Every: time.Second, nudge: make(chan struct{}, 1)}
+	return &Relay{App: app, Store: s, Lease: 10 * time.Second, Every: time.Second, nudge: make(chan struct{}, 1)}
 }
 
 // Nudge tells the relay that something waits. It does not block.
@@ -93,6 +93,9 @@ func (r *Relay) Once(ctx context.Context) (sent int, err error) {
 	}
 	var errs []error
 	host, _ := os.Hostname()
+	if len(waiting) > 0 {
+		step.Done("outbox claimed")
+	}
 	for _, o := range waiting {
 		failed := r.send(ctx, o)
 		step.Done("outbox published")
