@@ -98,8 +98,9 @@ soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the 
 	cd test/soak && ../../bin/soak.test -test.v -test.run TestFaults -test.timeout 0 -minutes $(MINUTES) -seed $(or $(SEED),0)
 
 .PHONY: screenshots
-screenshots: ## write the pictures of the monitor into docs/images (needs Chromium)
+screenshots: ## write the pictures of the monitor and the shop into docs/images (needs Chromium)
 	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages|TestActionsInTheBrowser' ./monitor
+	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run TestTheShopInABrowser ./examples/shop/web
 
 .PHONY: services
 services: ## install the servers that tests start (Debian)

@@ -71,10 +71,10 @@ func (f *fleet) run(cmd *exec.Cmd) string {
 }
 
 // work starts the workers; stop ends them with SIGTERM and requires that each says goodbye with code 0.
-func (f *fleet) work() (stop func()) {
+func (f *fleet) work(lines ...string) (stop func()) {
 	f.t.Helper()
 	var all []*exec.Cmd
-	for i, line := range workerLines {
+	for i, line := range lines {
 		log, err := os.Create(filepath.Join(f.folder, fmt.Sprintf("worker%d.log", i)))
 		if err != nil {
 			f.t.Fatal(err)
@@ -111,7 +111,7 @@ func TestPythonOrdersFromAFleetStartedByCelerysCommandLines(t *testing.T) {
 	}
 	const past, placed, expired = 2500, 40, 3
 	f.shop("seed", "--past", fmt.Sprint(past), "--placed", fmt.Sprint(placed), "--expired", fmt.Sprint(expired))
-	stop := f.work()
+	stop := f.work(workerLines...)
 	queues := []string{"high_priority", "default", "low_priority", "reports", "maintenance", "notifications"}
 	for _, q := range queues {
 		f.rabbit.AwaitQueue(q, func(q testenv.RabbitQueue) bool {
@@ -180,4 +180,60 @@ func (f *fleet) mails() int {
 		f.t.Fatal(err)
 	}
 	return len(names)
+}
+
+// Python runs a task of the shop in place of Go: the rest of the shop does not notice. And Python calls each task there is.
+func TestPythonTakesTheNotificationsAndCallsEveryTask(t *testing.T) {
+	f := newFleet(t)
+	for _, script := range []string{"python/client.py", "python/worker.py"} { // so that a change is seen by go test
+		if _, err := os.Stat(script); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const past = 500
+	f.shop("seed", "--past", fmt.Sprint(past), "--placed", "3")
+	stop := f.work(workerLines[:4]...)
+	log, err := os.Create(filepath.Join(f.folder, "python.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	python := exec.CommandContext(t.Context(), testenv.Python(t), "python/worker.py")
+	python.Env, python.Stdout, python.Stderr = f.env, log, log
+	if err := python.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"high_priority", "default", "reports", "maintenance", "notifications"} {
+		f.rabbit.AwaitQueue(q, func(q testenv.RabbitQueue) bool { return q.Consumers == 1 })
+	}
+
+	if lines := f.client("order", fmt.Sprint(past+1), fmt.Sprint(past+2), fmt.Sprint(past+3)); len(lines) != 3 || strings.Count(strings.Join(lines, ""), `"paid"`) != 3 {
+		t.Errorf("receipts: %s", lines)
+	}
+	f.client("report", "1", "--email", "owner@example.com")
+	for _, c := range []struct{ task, kwargs, want string }{
+		{"apps.orders.tasks.send_order_confirmation", fmt.Sprintf(`{"order_id": %d}`, past+1), fmt.Sprintf(`"order_id": %d`, past+1)},
+		{"apps.notifications.tasks.send_mail", `{"key": "hello", "to": "ada@example.com", "subject": "Grüße", "body": "Danke\n"}`, `{"proof": "hello.eml"}`},
+		{"apps.reports.tasks.cleanup_expired_reports", `{"dry_run": true, "batch": 5}`, `"dry_run": true`},
+		{"apps.orders.tasks.rate_limited_task", `{}`, `"20`},
+		{"apps.orders.tasks.resilient_task", `{"failing": 1}`, `2`},
+	} {
+		if got := strings.Join(f.client("call", c.task, c.kwargs), ""); !strings.Contains(got, c.want) {
+			t.Errorf("%s(%s) = %s, want %s", c.task, c.kwargs, got, c.want)
+		}
+	}
+	// Three confirmations, the report, and the one that was asked for, each written by Python, once.
+	testenv.Await(t, "mails", func() bool { return f.mails() == 5 }, func() string { return fmt.Sprintf("%d, want 5", f.mails()) })
+	text, err := os.ReadFile(filepath.Join(f.folder, "outbox", "report-1-ready.eml"))
+	if err != nil || !strings.Contains(string(text), "Message-ID: <report-1-ready@example.com>") {
+		t.Errorf("%s, %v", text, err)
+	}
+	stop()
+	if err := python.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := python.Wait(); err != nil {
+		text, _ := os.ReadFile(log.Name())
+		t.Errorf("Python's worker: %v\n%s", err, text)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/payment"
 	"github.com/umbel-go/umbel/examples/shop/reports"
 	"github.com/umbel-go/umbel/examples/shop/store"
+	"github.com/umbel-go/umbel/examples/shop/trail"
 )
 
 // settings are the shop's umbel.yaml, for the demo and for a shop in one process, which may run in any folder.
@@ -92,11 +93,12 @@ func newShop(p places) (*shop, error) {
 		return nil, err
 	}
 	s := &shop{app: umbel.New("shop"), store: store.New(p.Database), files: files, mailer: mailer, folder: p.Folder}
-	s.app.Use(&trail{app: s.app, store: s.store})
+	s.app.Use(trail.New(s.app, s.store))
 	s.bank = &payment.Bank{Ledger: s.store, Latency: 80 * time.Millisecond, Moody: 40}
 	s.mail = notifications.Register(s.app, s.mailer, s.store)
 	s.orders = orders.Register(s.app, s.store, s.bank, s.mail)
 	s.reports = reports.Register(s.app, s.store, s.files, s.mail)
+	orders.RegisterPatterns(s.app)
 	return s, nil
 }
 

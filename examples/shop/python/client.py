@@ -5,6 +5,7 @@
     ./client.py order 1 2 3                     # process_order, a receipt for each
     ./client.py report 7 --since 2026-01-01     # generate_report, with its progress
     ./client.py cleanup --dry-run               # cleanup_expired_reports
+    ./client.py call apps.orders.tasks.send_order_confirmation '{"order_id": 1}'      # any task
 
 Needs Celery and redis (Debian: python3-celery python3-redis). Each result is printed as one line of JSON.
 """
@@ -63,6 +64,11 @@ def cleanup(options):
     print(json.dumps(result.get(timeout=options.timeout)))
 
 
+def call(options):
+    result = shop.send_task(options.name, kwargs=json.loads(options.kwargs))
+    print(json.dumps(result.get(timeout=options.timeout)))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Send the shop's tasks.")
     parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for a result")
@@ -82,6 +88,11 @@ def main():
     command = commands.add_parser("cleanup", help="remove expired reports")
     command.add_argument("--dry-run", action="store_true")
     command.set_defaults(run=cleanup)
+
+    command = commands.add_parser("call", help="any task, by its name")
+    command.add_argument("name")
+    command.add_argument("kwargs", nargs="?", default="{}", help="arguments, as a JSON object")
+    command.set_defaults(run=call)
 
     options = parser.parse_args()
     options.run(options)

@@ -30,6 +30,7 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/reports"
 	"github.com/umbel-go/umbel/examples/shop/step"
 	"github.com/umbel-go/umbel/examples/shop/store"
+	"github.com/umbel-go/umbel/examples/shop/trail"
 	"github.com/umbel-go/umbel/examples/shop/web"
 	"github.com/umbel-go/umbel/worker"
 )
@@ -55,6 +56,7 @@ func open(t *testing.T, working bool, c web.Config) *rig {
 	r := &rig{t: t, store: store.New(filepath.Join(dir, "shop.db"))}
 	memory := "memory://" + strings.NewReplacer("/", "-", "_", "-").Replace(strings.ToLower(t.Name()))
 	r.app = umbel.New("shop", umbel.WithConfig(umbel.Config{BrokerURL: []string{memory}, ResultBackend: memory}))
+	r.app.Use(trail.New(r.app, r.store))
 	files := objects.Folder(filepath.Join(dir, "reports"))
 	mail := notifications.Register(r.app, notifications.Outbox(filepath.Join(dir, "outbox")), r.store)
 	orders.Register(r.app, r.store, &payment.Bank{Ledger: r.store}, mail)
@@ -167,6 +169,22 @@ func TestAnOrderByTheAPI(t *testing.T) {
 		t.Errorf("orders: %v", list)
 	}
 	entries := r.ask(200, "GET", "/api/audit?object=order/1", "", nil)["entries"].([]any)
+	if last := entries[0].(map[string]any); last["action"] != "order.confirm" || last["who"] != "task apps.orders.tasks.send_order_confirmation" ||
+		!strings.HasPrefix(last["from"].(string), "celery@") || len(last["args_sha256"].(string)) != 64 || last["task_id"] == nil {
+		t.Errorf("audit of what a task did: %v", last)
+	}
+	ends := 0
+	for e, err := range r.store.Trail(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == store.TaskEnded && e.Outcome == "SUCCESS" {
+			ends++
+		}
+	}
+	if ends == 0 {
+		t.Error("the audit trail knows of no task's end")
+	}
 	first := entries[len(entries)-1].(map[string]any)
 	if first["action"] != "order.place" || first["who"] != "web" || first["from"] != "127.0.0.1" || first["args_sha256"] != store.Hash([]byte(body)) {
 		t.Errorf("audit: %v", first)

@@ -20,7 +20,7 @@ function drawReport(box, report) {
   bar.max = report.of || 1;
   bar.value = report.done;
   show(bar, !final);
-  text(say(box, 'rows'), !report.of ? (final ? '' : 'waiting') : final ? number(report.done) : `${number(report.done)} of ${number(report.of)}`);
+  text(say(box, 'rows'), !report.of ? (final ? '' : 'waiting') : final ? `${number(report.done)} rows` : `${number(report.done)} of ${number(report.of)}`);
   show(say(box, 'file'), report.state === 'ready');
   show(say(box, 'cancel'), !final);
   text(say(box, 'error'), report.error || '');

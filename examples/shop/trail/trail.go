@@ -1,4 +1,6 @@
-package main
+// Package trail is middleware that tells the audit trail of tasks: on whose behalf a change is made while one runs, and how each run
+// has ended.
+package trail
 
 import (
 	"context"
@@ -10,25 +12,27 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/store"
 )
 
-// A trail is middleware that tells the audit trail of tasks: on whose behalf a change is made while one runs, and how each
-// run has ended.
-type trail struct {
+// A Trail is the middleware.
+type Trail struct {
 	app   *umbel.App
 	store *store.Store
 }
 
+// New makes the middleware of an app, for App.Use.
+func New(app *umbel.App, s *store.Store) *Trail { return &Trail{app: app, store: s} }
+
 // WrapTask names the task, its worker and its arguments to whatever the task changes.
-func (t *trail) WrapTask(next umbel.Handler) umbel.Handler {
+func (t *Trail) WrapTask(next umbel.Handler) umbel.Handler {
 	return func(ctx context.Context, r *umbel.Request) (any, error) { return next(store.As(ctx, by(r)), r) }
 }
 
 // TaskPostrun notes how a run has ended. A worker that dies in the middle notes nothing: the next run does.
-func (t *trail) TaskPostrun(ctx context.Context, r *umbel.Request, o *umbel.Outcome) {
+func (t *Trail) TaskPostrun(ctx context.Context, r *umbel.Request, o *umbel.Outcome) {
 	t.note(context.WithoutCancel(ctx), r, string(o.State))
 }
 
 // TaskRevoked notes a task that did not run because somebody revoked it, or because it came too late.
-func (t *trail) TaskRevoked(r *umbel.Request, expired bool) {
+func (t *Trail) TaskRevoked(r *umbel.Request, expired bool) {
 	outcome := string(umbel.Revoked)
 	if expired {
 		outcome = "EXPIRED"
@@ -37,7 +41,7 @@ func (t *trail) TaskRevoked(r *umbel.Request, expired bool) {
 }
 
 // note does not hold a task up for long: its own changes have their entries already.
-func (t *trail) note(ctx context.Context, r *umbel.Request, outcome string) {
+func (t *Trail) note(ctx context.Context, r *umbel.Request, outcome string) {
 	ctx, cancel := context.WithTimeout(store.As(ctx, by(r)), 10*time.Second)
 	defer cancel()
 	if err := t.store.Note(ctx, store.TaskEnded, "task/"+r.ID, outcome); err != nil {
