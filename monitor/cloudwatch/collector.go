@@ -169,6 +169,12 @@ func (c *Collector) queues(r *report) {
 			r.add("PublishRate", CountPerSecond, q.Publish, at)
 			r.add("AckRate", CountPerSecond, q.Ack, at)
 		}
+		switch {
+		case q.Ready > 0 && !q.Oldest.IsZero():
+			r.add("OldestMessageAge", Seconds, max(r.at.Sub(q.Oldest), 0).Seconds(), at)
+		case q.Told && q.Ready == 0:
+			r.add("OldestMessageAge", Seconds, 0, at)
+		}
 		if q.DeadLetter {
 			r.add("DeadLetterCount", Count, float64(q.Ready), at)
 			continue

@@ -32,12 +32,20 @@ variable "memory_limit_bytes" {
   description = "Memory at which a node takes no more messages (RabbitMQMemLimit). 80 % of it is an alarm."
 }
 
+variable "disk_free_bytes" {
+  type        = number
+  description = "Less free disk of a node than this is an alarm. The broker itself stops at its RabbitMQDiskFreeLimit."
+  default     = 10000000000
+}
+
 variable "queues" {
   type = map(object({
     depth       = optional(number, 1000)
     dead_letter = optional(string)
+    slots       = optional(number)
+    age         = optional(number)
   }))
-  description = "Queues to watch: how many messages are too many, and the queue of its dead letters, if there is one."
+  description = "Queues to watch: how many messages are too many, the queue of its dead letters, if there is one, and how many messages its workers may hold at once: most workers times concurrency times (1 + prefetch multiplier), and how many seconds a message may wait in front; RabbitMQ tells that of classic queues."
 }
 
 variable "tasks" {

@@ -83,6 +83,57 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
   ok_actions          = var.topics
 }
 
+resource "aws_cloudwatch_metric_alarm" "disk" {
+  for_each            = var.nodes
+  alarm_name          = "${var.name}-${each.key}-disk"
+  alarm_description   = "${each.key} has little disk left: below its limit the broker stops all senders."
+  namespace           = var.namespace
+  metric_name         = "RabbitMQDiskFree"
+  dimensions          = merge(var.dimensions, { Broker = var.broker, Node = each.key })
+  statistic           = "Minimum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = var.disk_free_bytes
+  period              = 60
+  evaluation_periods  = 5
+  treat_missing_data  = "missing"
+  alarm_actions       = var.topics
+  ok_actions          = var.topics
+}
+
+resource "aws_cloudwatch_metric_alarm" "unsettled" {
+  for_each            = { for name, q in var.queues : name => q.slots if q.slots != null }
+  alarm_name          = "${var.name}-${each.key}-unsettled"
+  alarm_description   = "Workers of ${each.key} hold more messages than they could have slots for: tasks hang, or the prefetch is too large."
+  namespace           = var.namespace
+  metric_name         = "MessageUnacknowledgedCount"
+  dimensions          = merge(var.dimensions, { Queue = each.key })
+  statistic           = "Minimum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value
+  period              = 60
+  evaluation_periods  = 15
+  treat_missing_data  = "missing"
+  alarm_actions       = var.topics
+  ok_actions          = var.topics
+}
+
+resource "aws_cloudwatch_metric_alarm" "age" {
+  for_each            = { for name, q in var.queues : name => q.age if q.age != null }
+  alarm_name          = "${var.name}-${each.key}-age"
+  alarm_description   = "The message in front of the queue ${each.key} has waited for more than ${each.value} seconds."
+  namespace           = var.namespace
+  metric_name         = "OldestMessageAge"
+  dimensions          = merge(var.dimensions, { Queue = each.key })
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value
+  period              = 60
+  evaluation_periods  = 5
+  treat_missing_data  = "missing"
+  alarm_actions       = var.topics
+  ok_actions          = var.topics
+}
+
 resource "aws_cloudwatch_metric_alarm" "silence" {
   alarm_name          = "${var.name}-silence"
   alarm_description   = "The monitor has not told CloudWatch of any connection to ${var.broker} for ten minutes."
@@ -107,6 +158,9 @@ output "alarms" {
     [for a in aws_cloudwatch_metric_alarm.dead_letters : a.arn],
     [for a in aws_cloudwatch_metric_alarm.failures : a.arn],
     [for a in aws_cloudwatch_metric_alarm.memory : a.arn],
+    [for a in aws_cloudwatch_metric_alarm.disk : a.arn],
+    [for a in aws_cloudwatch_metric_alarm.unsettled : a.arn],
+    [for a in aws_cloudwatch_metric_alarm.age : a.arn],
     [aws_cloudwatch_metric_alarm.silence.arn],
   )
 }
