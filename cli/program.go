@@ -82,7 +82,7 @@ func (p *program) command(own ...Command) *cobra.Command {
 		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand(), p.eventsCommand(), p.scaleCommand(), p.healthcheckCommand()}},
 		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand(), p.scheduleCommand()}},
 		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand(), p.listCommand(), p.deadCommand(), p.spoolCommand(), p.topologyCommand()}},
-		{"about", []*cobra.Command{p.configCommand(), p.doctorCommand(), p.renderCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
+		{"about", []*cobra.Command{p.configCommand(), p.doctorCommand(), p.migrateCommand(), p.renderCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

@@ -221,7 +221,11 @@ func (f *fixer) queueTable() {
 		table = make(map[string]any)
 	}
 	for _, q := range f.queues() {
-		if q.name == "" || f.deadEnd(q) {
+		if q.name == "" {
+			f.note("task_queues: %s is known only when Python runs (%s): write the queue here", q.Node, q.Place)
+			continue
+		}
+		if f.deadEnd(q) {
 			continue
 		}
 		options := make(map[string]any)
@@ -298,6 +302,11 @@ func (f *fixer) routeTable() {
 		}
 		routes[r.pattern] = table
 	}
+	f.each("task_routes", func(a assigned) {
+		for _, n := range unrouted(a.Node) {
+			f.note("task_routes: %s decides when Python runs (%s): write its rules here, or as App.RouteFunc", n, a.at(n))
+		}
+	})
 	if len(routes) > 0 {
 		f.put("task_routes", routes)
 	}
@@ -308,8 +317,12 @@ func (f *fixer) routeTable() {
 
 func (f *fixer) schedule(v value) {
 	entries := make(map[string]any)
+	if v.Kind != python.Dict {
+		f.note("beat_schedule: %s is known only when Python runs (%s): write its entries here", v.Node, v.Place)
+	}
 	for _, p := range v.Pairs {
-		if p.Key == nil {
+		if p.Key == nil || p.Key.Kind != python.String {
+			f.note("beat_schedule: **%s is known only when Python runs (%s): write its entries here", p.Value, v.at(p.Value))
 			continue
 		}
 		plain, ok := simple(p.Value)

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,10 +46,13 @@ func readPython(s *system, file string, after int, text string) bool {
 	return r.found
 }
 
+// commandLine is one of Celery's; "celery = Celery(…)" is none.
+var commandLine = regexp.MustCompile(`^\s*celery\s+[-\w]`)
+
 // shell tells whether a line of a Python source is a command line of Celery's.
 func shell(text string, line int) bool {
 	lines := strings.Split(text, "\n")
-	return line >= 1 && line <= len(lines) && strings.HasPrefix(strings.TrimSpace(lines[line-1]), "celery ")
+	return line >= 1 && line <= len(lines) && commandLine.MatchString(lines[line-1])
 }
 
 // onlyCommands leaves of a Python source the lines that are command lines of Celery's.
@@ -103,9 +107,12 @@ func (r *pythonReader) expand(n *python.Node, depth int) *python.Node {
 }
 
 func (r *pythonReader) statement(s python.Statement) {
+	r.leftover(s)
 	switch {
 	case s.Name != "":
 		r.define(s)
+	case s.Target == nil && s.Value != nil && s.Value.Kind == python.String:
+		r.document(s)
 	case s.Target != nil:
 		r.assignment(s)
 	default:
@@ -208,28 +215,5 @@ func (r *pythonReader) call(n *python.Node) {
 				}
 			}
 		}
-	}
-}
-
-// define notes a function that is a task.
-func (r *pythonReader) define(s python.Statement) {
-	for _, d := range s.Decorators {
-		name := d
-		if d.Kind == python.Call {
-			name = d.Of
-		}
-		if s.Class || name.Kind != python.Name || !(name.Text == "task" || name.Text == "shared_task" || strings.HasSuffix(name.Text, ".task") || strings.HasSuffix(name.Text, ".shared_task")) {
-			continue
-		}
-		t := task{name: s.Name, Place: Place{r.file, r.after + d.Line, d.Column}}
-		if d.Kind == python.Call {
-			t.options = value{d, r.place(d)}
-			if given := d.Get("name"); given != nil && given.Kind == python.String {
-				t.name = given.Text
-			}
-		}
-		r.tasks = append(r.tasks, t)
-		r.found = true
-		return
 	}
 }

@@ -38,6 +38,13 @@ var ErrNothing = errors.New("no file that a doctor can read")
 // skipped are folders in which nobody's settings stand.
 var skipped = []string{".git", ".hg", ".tox", ".venv", "venv", "node_modules", "site-packages", "__pycache__", ".terraform", "migrations"}
 
+// Nothing is the report of an examination of no files.
+func Nothing() *Report {
+	r := &Report{Findings: []Finding{}, Read: []string{}, Unread: []Unread{}, system: newSystem()}
+	r.system.settle()
+	return r
+}
+
 // Examine reads files and folders, whole, and applies every rule. A file that is named must be readable; in a folder those of
 // unknown kinds are passed over.
 func Examine(paths ...string) (*Report, error) {

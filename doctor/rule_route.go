@@ -42,20 +42,58 @@ func routesOf(n *python.Node) []route {
 	switch {
 	case n.Kind == python.Dict:
 		for _, p := range n.Pairs {
-			if p.Key != nil && p.Key.Kind == python.String && p.Value.Kind == python.Dict {
-				v := *p.Value
+			if p.Key != nil && p.Key.Kind == python.String && (p.Value.Kind == python.Dict || p.Value.Kind == python.String) {
+				v := *destination(p.Value)
 				v.Line, v.Column = p.Key.Line, p.Key.Column
 				out = append(out, route{pattern: p.Key.Text, options: value{Node: &v}})
 			}
 		}
-	case (n.Kind == python.List || n.Kind == python.Tuple) && len(n.Items) == 2 && n.Items[0].Kind == python.String && n.Items[1].Kind == python.Dict:
-		out = append(out, route{pattern: n.Items[0].Text, options: value{Node: n.Items[1]}})
+	case (n.Kind == python.List || n.Kind == python.Tuple) && len(n.Items) == 2 && n.Items[0].Kind == python.String && (n.Items[1].Kind == python.Dict || n.Items[1].Kind == python.String):
+		out = append(out, route{pattern: n.Items[0].Text, options: value{Node: destination(n.Items[1])}})
 	case n.Kind == python.List || n.Kind == python.Tuple:
 		for _, item := range n.Items {
 			out = append(out, routesOf(item)...)
 		}
 	}
 	return out
+}
+
+// destination is what a route leads to: options, or a queue's name alone.
+func destination(n *python.Node) *python.Node {
+	if n.Kind != python.String {
+		return n
+	}
+	key := &python.Node{Kind: python.String, Text: "queue", Line: n.Line, Column: n.Column}
+	return &python.Node{Kind: python.Dict, Line: n.Line, Column: n.Column, Pairs: []python.Pair{{Key: key, Value: n}}}
+}
+
+// unrouted are the parts of a task_routes that routesOf cannot tell: functions, classes, names of either.
+func unrouted(n *python.Node) []*python.Node {
+	switch n.Kind {
+	case python.None:
+		return nil
+	case python.Dict:
+		var out []*python.Node
+		for _, p := range n.Pairs {
+			if p.Key == nil || p.Key.Kind != python.String || p.Value.Kind != python.Dict && p.Value.Kind != python.String {
+				out = append(out, p.Value)
+			}
+		}
+		return out
+	case python.List, python.Tuple:
+		if len(n.Items) == 2 && n.Items[0].Kind == python.String {
+			if k := n.Items[1].Kind; k == python.Dict || k == python.String {
+				return nil
+			}
+			return n.Items[1:]
+		}
+		var out []*python.Node
+		for _, item := range n.Items {
+			out = append(out, unrouted(item)...)
+		}
+		return out
+	}
+	return []*python.Node{n}
 }
 
 // A queue is one of task_queues.

@@ -15,6 +15,7 @@ type system struct {
 	set      map[string]value // the last word on each, by its lower-case name
 
 	tasks      []task
+	leftovers  []Leftover
 	commands   []command
 	variables  map[string]variable
 	containers []container
@@ -41,13 +42,6 @@ type assigned struct {
 	value
 	celery bool         // in Python
 	source *python.Node // as written, before variables were looked up
-}
-
-// A task is a function with a decorator of Celery's.
-type task struct {
-	name    string // of the task if it says one, else of the function
-	options value  // the decorator's call; nil without brackets
-	Place
 }
 
 // A variable is one of the environment.

@@ -40,6 +40,8 @@ var floors = []floor{
 		"it asks and reckons: who starts and stops workers stands above it, and many may"},
 	{"doctor", []string{"doctor"}, []string{"internal", "secret"},
 		"it reads files and judges them: it runs nothing, connects to nothing and needs no app"},
+	{"migration", []string{"migration"}, []string{"doctor", "internal"},
+		"it writes from what doctor has read: it runs nothing and connects to nothing"},
 	{"topology", []string{"topology"}, []string{".", "broker", "protocol", "codec", "internal"},
 		"it plans from an app's settings and works over the broker contract and the management API: no driver, nothing that runs"},
 	{"worker", []string{"worker"}, []string{".", "event", "control", "broker", "backend", "protocol", "codec", "internal", "worker"},
@@ -52,7 +54,7 @@ var floors = []floor{
 		"it is middleware like a user's own: an app without it links no tracing"},
 	{"standard", []string{"standard"}, []string{"broker/", "backend/", "secret/", "monitor/", "tracing/"},
 		"it is the one list of drivers, and has no code"},
-	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "topology", "scaling", "event", "control", "broker", "backend", "secret", "protocol", "codec",
+	{"cli", []string{"cli"}, []string{".", "worker", "beat", "monitor", "doctor", "migration", "topology", "scaling", "event", "control", "broker", "backend", "secret", "protocol", "codec",
 		"internal", "standard", "tracing", "cli"}, "commands reach drivers through standard only"},
 }
 

@@ -32,6 +32,10 @@ type Statement struct {
 	Name       string // of a function or class
 	Class      bool
 	Decorators []*Node // without the @
+	Params     []Param // of a function
+	Returns    *Node   // its annotation, nil: none
+	Bases      []*Node // of a class
+	Opaque     bool    // Params, Returns or Bases could not be read
 }
 
 // A block is what an indented part of the source belongs to.
@@ -164,20 +168,6 @@ func (r *moduleReader) add(s Statement) {
 		}
 	}
 	r.module.Statements = append(r.module.Statements, s)
-}
-
-// define reads the head of a function or class; what it takes is passed over.
-func (r *moduleReader) define(first token) {
-	class := r.take().text == "class"
-	name := r.take()
-	if name.kind != nameToken {
-		r.at--
-		r.fail("a definition without a name")
-	}
-	r.add(Statement{Line: name.line, Name: name.text, Class: class, Decorators: r.decorators})
-	r.decorators = nil
-	r.head()
-	r.body(first, block{indent: first.indent, name: name.text})
 }
 
 // condition reads the head of a compound statement.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestExpressions(t *testing.T) {
@@ -167,4 +169,60 @@ func FuzzRead(f *testing.F) {
 			_ = say(s)
 		}
 	})
+}
+
+func TestSignaturesAreRead(t *testing.T) {
+	m := Read(`
+@app.task(bind=True)
+async def f(self, a: int, /, b: "list[Row]" = (1, 2), *rest: str, c: Optional[int] = None, d=lambda x: {1: 2}, **more) -> dict[str, int]:
+    "What it does."
+    x = 1
+
+def g(*, only: bool): pass
+def h(a, b=f(1)[2:3],
+      c="x" "y",  # a comment
+      ): return a
+class K(Base, metaclass=Meta):
+    def m(self): ...
+def broken[T](a: T) -> T: pass
+`)
+	var got []string
+	for _, s := range m.Statements {
+		if s.Name == "" {
+			continue
+		}
+		text := s.Name
+		for _, p := range s.Params {
+			text += " " + p.Star + p.Name
+			if p.KeywordOnly {
+				text += "!"
+			}
+			if p.Annotation != nil {
+				text += ":" + p.Annotation.String()
+			}
+			if p.Default != nil {
+				text += "=" + p.Default.String()
+			}
+		}
+		if s.Returns != nil {
+			text += " -> " + s.Returns.String()
+		}
+		for _, b := range s.Bases {
+			text += " < " + b.String()
+		}
+		if s.Opaque {
+			text += " ?"
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		`f self a:int b:'list[Row]'=(1, 2) *rest:str c!:Optional[int]=None d!=lambda x: {1: 2} **more! -> dict[(str, int)]`,
+		"g only!:bool", "h a b=f(1)[2:3] c='xy'", "K < Base", "m self", "broken ?",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if len(m.Skipped) > 0 {
+		t.Errorf("%+v", m.Skipped)
+	}
 }

@@ -1,0 +1,18 @@
+package tasks
+
+import (
+	"context"
+	"time"
+
+	"github.com/umbel-go/umbel"
+)
+
+// ResilientTask comes from Python: testdata/guide/python/retry.py:1. Its queue is celery.
+var ResilientTask = umbel.Register(App, "retry.resilient_task", resilientTask,
+	umbel.Retry{Max: 3, Delay: time.Minute, Backoff: time.Second, BackoffMax: 10 * time.Minute, Jitter: true},
+)
+
+func resilientTask(ctx context.Context, _ struct{}) (any, error) {
+	var out any
+	return out, NotWritten("retry.resilient_task")
+}

@@ -1,0 +1,10 @@
+// Command app runs the tasks that came from Celery.
+package main
+
+import (
+	"github.com/umbel-go/umbel/cli"
+
+	tasks "github.com/umbel-go/umbel/migration/testdata/split/go/tasks"
+)
+
+func main() { cli.Main(tasks.App) }
