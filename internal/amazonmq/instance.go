@@ -2,30 +2,40 @@ package amazonmq
 
 import "strings"
 
-// An Instance is a type of broker with the limits of one node. Developer guide: "Quotas in Amazon MQ", "Broker instance types".
+// An Instance is a type of broker with the limits of one node. Developer guide: "Amazon MQ for RabbitMQ sizing guidelines", "Broker
+// instance types". A limit of 0 is not known.
 type Instance struct {
 	Name                          string
+	CPUs, GiB                     int // of one node
 	Connections, Channels, Queues int
+	VHosts, Exchanges             int
 	Single                        bool // cannot be part of a cluster
 	Testing                       bool // AWS names it for tests only
 	Series3, Series4              bool // RabbitMQ 3.13, and 4.x, run on it
 }
 
-// Instances are the types a broker can be created with. A limit of 0 is not known.
+// Limits that hold for every type.
+const (
+	ConsumersPerChannel = 1000
+	MessageBytes        = 134_217_728
+)
+
+// Instances are the types a broker can be created with, the smallest of each family first. The limits are the most that may be set:
+// RabbitMQ 4 brokers start with lower ones, which a configuration raises (connection_max, channel_max_per_node, cluster_queue_limit).
 var Instances = []Instance{
-	{"mq.m7g.medium", 300, 900, 2500, false, true, true, true},
-	{"mq.m7g.large", 5000, 15000, 20000, false, false, true, true},
-	{"mq.m7g.xlarge", 10000, 30000, 30000, false, false, true, true},
-	{"mq.m7g.2xlarge", 20000, 60000, 40000, false, false, true, true},
-	{"mq.m7g.4xlarge", 40000, 120000, 60000, false, false, true, true},
-	{"mq.m7g.8xlarge", 80000, 240000, 80000, false, false, true, true},
-	{"mq.m7g.12xlarge", 120000, 360000, 0, false, false, true, true},
-	{"mq.m7g.16xlarge", 0, 0, 0, false, false, true, true},
-	{"mq.t3.micro", 500, 1500, 2500, true, true, true, false},
-	{"mq.m5.large", 5000, 15000, 30000, false, false, true, false},
-	{"mq.m5.xlarge", 10000, 30000, 60000, false, false, true, false},
-	{"mq.m5.2xlarge", 20000, 60000, 120000, false, false, true, false},
-	{"mq.m5.4xlarge", 40000, 120000, 240000, false, false, true, false},
+	{Name: "mq.m7g.medium", CPUs: 1, GiB: 4, Connections: 300, Channels: 900, Queues: 2500, VHosts: 10, Exchanges: 12500, Testing: true, Series3: true, Series4: true},
+	{Name: "mq.m7g.large", CPUs: 2, GiB: 8, Connections: 5000, Channels: 15000, Queues: 20000, VHosts: 1500, Exchanges: 100000, Series3: true, Series4: true},
+	{Name: "mq.m7g.xlarge", CPUs: 4, GiB: 16, Connections: 10000, Channels: 30000, Queues: 30000, Series3: true, Series4: true},
+	{Name: "mq.m7g.2xlarge", CPUs: 8, GiB: 32, Connections: 20000, Channels: 60000, Queues: 40000, Series3: true, Series4: true},
+	{Name: "mq.m7g.4xlarge", CPUs: 16, GiB: 64, Connections: 40000, Channels: 120000, Queues: 60000, Series3: true, Series4: true},
+	{Name: "mq.m7g.8xlarge", CPUs: 32, GiB: 128, Connections: 80000, Channels: 240000, Queues: 80000, Series3: true, Series4: true},
+	{Name: "mq.m7g.12xlarge", CPUs: 48, GiB: 192, Connections: 120000, Channels: 360000, Series3: true, Series4: true},
+	{Name: "mq.m7g.16xlarge", CPUs: 64, GiB: 256, Series3: true, Series4: true},
+	{Name: "mq.t3.micro", CPUs: 2, GiB: 1, Connections: 500, Channels: 1500, Queues: 2500, Single: true, Testing: true, Series3: true},
+	{Name: "mq.m5.large", CPUs: 2, GiB: 8, Connections: 5000, Channels: 15000, Queues: 30000, Series3: true},
+	{Name: "mq.m5.xlarge", CPUs: 4, GiB: 16, Connections: 10000, Channels: 30000, Queues: 60000, Series3: true},
+	{Name: "mq.m5.2xlarge", CPUs: 8, GiB: 32, Connections: 20000, Channels: 60000, Queues: 120000, Series3: true},
+	{Name: "mq.m5.4xlarge", CPUs: 16, GiB: 64, Connections: 40000, Channels: 120000, Queues: 240000, Series3: true},
 }
 
 // FindInstance finds a type by its name.

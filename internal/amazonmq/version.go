@@ -50,3 +50,19 @@ func Supported() []string {
 	}
 	return out
 }
+
+// Recommended is the version for a new broker: 4.3 refuses some queues that 4.2 takes (transient ones that are not exclusive), and
+// Celery's workers declare such.
+const Recommended = "4.2"
+
+// Support says in words how long a version is supported.
+func Support(name string) string {
+	v, _, ok := FindVersion(name)
+	switch {
+	case !ok:
+		return "a version this program does not know"
+	case v.End.IsZero():
+		return "supported, no end announced"
+	}
+	return "support ended on " + v.End.Format("2 January 2006") + ": AWS upgrades it by itself, within 45 days"
+}
