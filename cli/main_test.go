@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/cli"
+	"github.com/umbel-go/umbel/internal/testenv"
 )
 
 // program runs the tests, and the programs that the scripts call.
@@ -47,11 +49,29 @@ func TestCommandLine(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			standInForAWS(e)
 			return nil
 		},
 		Cmds:     map[string]func(*testscript.TestScript, bool, []string){"await": await, "signal": signal},
 		Deadline: time.Now().Add(8 * time.Minute), // of all scripts: a worker that does not stop is killed
 	})
+}
+
+// standInForAWS gives scripts that speak of AWS an account of their own: with a secret, and without brokers.
+func standInForAWS(e *testscript.Env) {
+	switch filepath.Base(e.WorkDir) {
+	case "script-broker", "script-doctor_aws":
+	default:
+		return
+	}
+	mq, secrets := testenv.NewMQ(), testenv.NewSecrets()
+	e.Defer(mq.Close)
+	e.Defer(secrets.Close)
+	secrets.Put("orders/broker", `{"password": "SecurePassword123!"}`)
+	for _, v := range append(mq.Environ(), secrets.Environ()...) {
+		name, value, _ := strings.Cut(v, "=")
+		e.Setenv(name, value)
+	}
 }
 
 // await waits until a file matches a pattern: nothing tells a script when another program has written.

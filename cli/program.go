@@ -72,6 +72,7 @@ func (p *program) command(own ...Command) *cobra.Command {
 		&cobra.Group{ID: "fleet", Title: "Workers"},
 		&cobra.Group{ID: "task", Title: "Tasks"},
 		&cobra.Group{ID: "queue", Title: "Queues"},
+		&cobra.Group{ID: "setup", Title: "Set up"},
 		&cobra.Group{ID: "about", Title: "About"},
 	)
 	for _, group := range []struct {
@@ -81,8 +82,9 @@ func (p *program) command(own ...Command) *cobra.Command {
 		{"run", []*cobra.Command{p.workerCommand(), p.beatCommand(), p.monitorCommand(), p.benchCommand()}},
 		{"fleet", []*cobra.Command{p.statusCommand(), p.inspectCommand(), p.controlCommand(), p.eventsCommand(), p.scaleCommand(), p.healthcheckCommand()}},
 		{"task", []*cobra.Command{p.callCommand(), p.resultCommand(), p.revokeCommand(), p.scheduleCommand()}},
-		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand(), p.listCommand(), p.deadCommand(), p.spoolCommand(), p.topologyCommand()}},
-		{"about", []*cobra.Command{p.configCommand(), p.doctorCommand(), p.migrateCommand(), p.renderCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
+		{"queue", []*cobra.Command{p.queuesCommand(), p.purgeCommand(), p.scheduledCommand(), p.listCommand(), p.deadCommand(), p.spoolCommand()}},
+		{"setup", []*cobra.Command{p.doctorCommand(), p.brokerCommand(), p.topologyCommand(), p.migrateCommand(), p.renderCommand()}},
+		{"about", []*cobra.Command{p.configCommand(), p.versionCommand(), p.reportCommand(), p.completionCommand()}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id
