@@ -114,6 +114,7 @@ func (p *program) scale(cmd *cobra.Command, f *scaleFlags, fleet *fleetFlags, qu
 		now := time.Now()
 		if i == 0 {
 			begun = now
+			gatherer.Settle()
 		}
 		advice = advisor.Look(now, ready, workers)
 	}

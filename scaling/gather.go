@@ -14,6 +14,8 @@ import (
 type Gatherer struct {
 	control *umbel.Control
 	homes   map[taskAt]home // of tasks of Celery's workers
+	heard   []string        // nodes that answered last
+	settled bool            // nobody else is asked
 }
 
 type taskAt struct{ node, task string }
@@ -38,15 +40,31 @@ type Task struct {
 	For             time.Duration // so long; 0: not known
 }
 
+// Settle asks from now on only those that have answered last: the wait is over once all have, and who comes later is not seen.
+func (g *Gatherer) Settle() {
+	if g.settled = true; len(g.heard) > 0 {
+		g.control = g.control.To(g.heard...)
+	}
+}
+
 // Workers are those that answer in time.
 func (g *Gatherer) Workers(ctx context.Context) ([]Worker, error) {
+	if g.settled && len(g.heard) == 0 {
+		return nil, nil
+	}
 	replies, err := g.control.Call(ctx, "queue_load", nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask workers what they have to do: %w", err)
 	}
 	var out []Worker
 	var celery []string
+	if !g.settled {
+		g.heard = nil
+	}
 	for _, r := range replies {
+		if !g.settled {
+			g.heard = append(g.heard, r.Node)
+		}
 		if w, ok := ownWorker(r); ok {
 			out = append(out, w)
 		} else {
@@ -182,6 +200,9 @@ func (g *Gatherer) learn(at taskAt, queue string, total int64, several bool) {
 
 // Tasks are those that run now, by worker.
 func (g *Gatherer) Tasks(ctx context.Context) (map[string][]Task, error) {
+	if g.settled && len(g.heard) == 0 {
+		return nil, nil
+	}
 	var active map[string][]celeryTask
 	if err := ask(ctx, g.control, "active", &active); err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ func TestControl(t *testing.T) {
 	t.Run("shapes", w.controlShapes)
 	t.Run("commands", w.controlCommands)
 	t.Run("tasks in hand", w.controlTasks)
+	t.Run("what they have to do", w.controlLoad)
 	t.Run("command lines", w.controlCommandLines)
 	t.Run("our command lines", w.controlOurCommandLines)
 	t.Run("a paused queue", w.controlPause)
