@@ -140,7 +140,7 @@ func start(t *testing.T) *world {
 func management(t *testing.T) string {
 	mux := http.NewServeMux()
 	for path, text := range map[string]string{
-		"/api/queues/%2F": `[{"name": "celery", "type": "quorum", "messages_unacknowledged": 2, "message_stats": {
+		"/api/queues/%2F": `[{"name": "celery", "type": "classic", "head_message_timestamp": 1770000000, "messages_ready": 1, "messages_unacknowledged": 2, "message_stats": {
 			"publish_details": {"rate": 1.5}, "deliver_get_details": {"rate": 1}, "ack_details": {"rate": 0.5}}}]`,
 		"/api/nodes": `[{"name": "rabbit@one", "running": true, "mem_used": 100000000, "mem_limit": 400000000, "disk_free": 5000000000,
 			"disk_free_limit": 50000000, "fd_used": 30}]`,
