@@ -116,8 +116,8 @@ func (c *comparison) queue(q Queue) {
 		d := Difference{Kind: "queue", Name: q.Name, State: Missing, Want: want, make: func(ctx context.Context, m *management.Client) error {
 			return m.Put(ctx, map[string]any{"durable": q.Durable, "auto_delete": q.AutoDelete, "arguments": q.Arguments}, "queues", m.Vhost(), q.Name)
 		}}
-		if q.Type == "quorum" && q.Arguments["x-max-priority"] != nil {
-			d.Hint = "RabbitMQ refuses x-max-priority on a quorum queue: leave it away"
+		if cmp.Or(q.Type, c.live.defaultType) == "quorum" && q.Arguments["x-max-priority"] != nil {
+			d.Hint = "x-max-priority is for classic queues, and this one would be a quorum queue, which RabbitMQ refuses with it: leave it away, or say x-queue-type: classic"
 		}
 		c.add(d)
 		return

@@ -145,6 +145,12 @@ func New(app *umbel.App, o Options) (*Plan, error) {
 	if roles == nil {
 		roles = Roles
 	}
+	for _, q := range p.Queues {
+		if q.Type != "classic" && q.Arguments["x-max-priority"] != nil {
+			p.Notes = append(p.Notes, fmt.Sprintf("queue %q has x-max-priority, which only classic queues have: where a broker makes quorum queues by default (Amazon MQ from 4.2 on) it is refused; say x-queue-type: classic, or leave task_queue_max_priority away", q.Name))
+			break // one is enough: task_queue_max_priority is about all of them
+		}
+	}
 	for _, x := range p.names.exchanges {
 		if o.Python && slices.Contains(p.names.queues, x) {
 			p.Notes = append(p.Notes, fmt.Sprintf("queue %q has an exchange of its own name, as Celery makes it: a Python program that may bind to the exchange may read the queue", x))

@@ -148,6 +148,30 @@ func TestEveryQueueThatSettingsSpeakOfIsPlanned(t *testing.T) {
 	}
 }
 
+// x-max-priority is for classic queues: said before a broker refuses it.
+func TestPrioritiesAreToldOfWhereTheyMayBeRefused(t *testing.T) {
+	t.Parallel()
+	if p := newPlan(t, umbel.Config{TaskQueueMaxPriority: 10}, topology.Options{}); len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "x-max-priority") {
+		t.Errorf("%q", p.Notes)
+	}
+	quorum := umbel.QueueConfig{Name: "q", Arguments: map[string]any{"x-queue-type": "quorum"}}
+	p := newPlan(t, umbel.Config{TaskQueueMaxPriority: 10, TaskDefaultQueue: "q", TaskQueues: []umbel.QueueConfig{quorum}}, topology.Options{})
+	if i := slices.IndexFunc(p.Queues, func(q topology.Queue) bool { return q.Name == "q" }); len(p.Notes) != 0 || p.Queues[i].Arguments["x-max-priority"] != nil {
+		t.Errorf("%q %+v", p.Notes, p.Queues[i])
+	}
+	r := testenv.RabbitMQ(t)
+	quorum.Arguments["x-max-priority"] = 10
+	p = newPlan(t, umbel.Config{TaskDefaultQueue: "q", TaskQueues: []umbel.QueueConfig{quorum}}, topology.Options{Vhost: r.Vhost(), Roles: []topology.Role{}, NoDelays: true})
+	d := compare(t, p, api(t, r))
+	i := slices.IndexFunc(d.Differences, func(d topology.Difference) bool { return d.Name == "q" && d.Kind == "queue" })
+	if i < 0 || !strings.Contains(d.Differences[i].Hint, "refuses") {
+		t.Fatalf("%+v", d.Differences)
+	}
+	if _, err := d.Apply(within(t), api(t, r), topology.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), "x-max-priority") {
+		t.Errorf("the broker's own word is not told: %v", err)
+	}
+}
+
 // What a role may touch, by name: the table is the promise, whatever the patterns look like.
 func TestPermissionsByName(t *testing.T) {
 	t.Parallel()
