@@ -125,7 +125,8 @@ func simple(n *python.Node) (any, bool) {
 		_, name, _ := cutLast(n.Of.Text, ".")
 		switch name {
 		case "timedelta":
-			return duration(n)
+			seconds, ok := n.Timedelta()
+			return seconds, ok
 		case "crontab":
 			return crontab(n)
 		}
@@ -155,30 +156,6 @@ func simple(n *python.Node) (any, bool) {
 		return out, true
 	}
 	return n.Plain()
-}
-
-// duration is a timedelta in seconds.
-func duration(n *python.Node) (any, bool) {
-	units := []struct {
-		name    string
-		seconds float64
-	}{{"days", 86400}, {"seconds", 1}, {"microseconds", 1e-6}, {"milliseconds", 1e-3}, {"minutes", 60}, {"hours", 3600}, {"weeks", 604800}}
-	total := 0.0
-	for i, u := range units {
-		v := n.Get(u.name)
-		if v == nil && i < len(n.Items) {
-			v = n.Items[i]
-		}
-		if v == nil {
-			continue
-		}
-		x, ok := v.Number()
-		if !ok {
-			return nil, false
-		}
-		total += x * u.seconds
-	}
-	return total, true
 }
 
 // crontab is its fields by their names.

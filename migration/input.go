@@ -123,11 +123,10 @@ func goType(n *python.Node, depth int) (string, bool) {
 	case python.None:
 		return "any", true
 	case python.Name:
-		name := n.Text[strings.LastIndexByte(n.Text, '.')+1:]
 		if n.Text == "datetime.time" || n.Text == "dt.time" {
 			return "umbel.TimeOfDay", true
 		}
-		kind, ok := plain[name]
+		kind, ok := plain[lastWord(n.Text)]
 		if ok {
 			return kind, true
 		}
@@ -140,8 +139,7 @@ func goType(n *python.Node, depth int) (string, bool) {
 		if len(items) == 1 && items[0] != nil && items[0].Kind == python.Tuple {
 			items = items[0].Items
 		}
-		_, name, _ := cutLast(n.Of.Text)
-		switch name {
+		switch lastWord(n.Of.Text) {
 		case "Optional":
 			return union(append(slices.Clone(items), &python.Node{Kind: python.None}), depth)
 		case "Union":
@@ -177,12 +175,8 @@ func goType(n *python.Node, depth int) (string, bool) {
 	return "any", false
 }
 
-func cutLast(s string) (before, after string, ok bool) {
-	if i := strings.LastIndexByte(s, '.'); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return "", s, false
-}
+// lastWord is what follows the last dot.
+func lastWord(s string) string { return s[strings.LastIndexByte(s, '.')+1:] }
 
 // union is one type, or that type and None: a pointer.
 func union(items []*python.Node, depth int) (string, bool) {

@@ -75,7 +75,7 @@ func New(r *doctor.Report, c Config) (*Migration, error) {
 	for _, name := range c.Live {
 		if !known[name] && !strings.HasPrefix(name, "celery.") && !strings.HasPrefix(name, "umbel.") { // built in
 			known[name] = true
-			m.Tasks = append(m.Tasks, Task{Task: doctor.Task{Name: name, Function: name[strings.LastIndexByte(name, '.')+1:], Queue: r.QueueOf(name), Opaque: true}, Live: true})
+			m.Tasks = append(m.Tasks, Task{Task: doctor.Task{Name: name, Function: lastWord(name), Queue: r.QueueOf(name), Opaque: true}, Live: true})
 		}
 	}
 	if len(m.Tasks) == 0 {
@@ -130,7 +130,7 @@ func registered(t doctor.Task, live []string) string {
 	if slices.Contains(live, t.Name) {
 		return t.Name
 	}
-	for _, end := range []string{t.Module[strings.LastIndexByte(t.Module, '.')+1:] + "." + t.Function, t.Function} {
+	for _, end := range []string{lastWord(t.Module) + "." + t.Function, t.Function} {
 		var found []string
 		for _, name := range live {
 			if strings.HasSuffix(t.Name, name) || strings.HasSuffix(name, "."+end) {

@@ -165,7 +165,7 @@ func seconds(n *python.Node) (string, bool) {
 		ok = false
 	}
 	if n.Kind == python.Call && n.Of.Kind == python.Name && strings.HasSuffix(n.Of.Text, "timedelta") {
-		x, ok = timedelta(n)
+		x, ok = n.Timedelta()
 	}
 	if !ok || x <= 0 || x > 1e9 {
 		return "", false
@@ -187,27 +187,4 @@ func units(n int64, unit string) string {
 		return unit
 	}
 	return fmt.Sprintf("%d * %s", n, unit)
-}
-
-// timedelta is one in seconds.
-func timedelta(n *python.Node) (float64, bool) {
-	total := 0.0
-	for i, u := range []struct {
-		name    string
-		seconds float64
-	}{{"days", 86400}, {"seconds", 1}, {"microseconds", 1e-6}, {"milliseconds", 1e-3}, {"minutes", 60}, {"hours", 3600}, {"weeks", 604800}} {
-		v := n.Get(u.name)
-		if v == nil && i < len(n.Items) {
-			v = n.Items[i]
-		}
-		if v == nil {
-			continue
-		}
-		x, ok := v.Number()
-		if !ok {
-			return 0, false
-		}
-		total += x * u.seconds
-	}
-	return total, true
 }
