@@ -2,11 +2,15 @@ package testenv
 
 import (
 	"os"
+	"sync"
 	"syscall"
 )
 
 // A lock is an advisory lock on a file. It ends with the process that holds it, however that ends.
 type lock struct{ f *os.File }
+
+// held keeps locks that nobody releases: a file that is collected as garbage is closed.
+var held sync.Map // of *os.File
 
 func lockFile(path string, how int) (*lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -23,6 +27,7 @@ func lockFile(path string, how int) (*lock, error) {
 		f.Close()
 		return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 	}
+	held.Store(f, true)
 	return &lock{f}, nil
 }
 
@@ -54,4 +59,7 @@ func locked(path string) bool {
 	return false
 }
 
-func (l *lock) release() { l.f.Close() }
+func (l *lock) release() {
+	held.Delete(l.f)
+	l.f.Close()
+}
