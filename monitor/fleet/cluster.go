@@ -112,8 +112,8 @@ func (f *Fleet) Connections(ctx context.Context) (list []Connection, more bool, 
 	return list, len(all) > ConnectionsMost, nil
 }
 
-// manage asks the management API.
-func (f *Fleet) manage(ctx context.Context) {
+// manage asks the management API, and reports whether it has answered.
+func (f *Fleet) manage(ctx context.Context) (answered bool) {
 	m := f.config.Management
 	list, err := m.Queues(ctx)
 	c := &Cluster{}
@@ -128,7 +128,7 @@ func (f *Fleet) manage(ctx context.Context) {
 	defer f.mu.Unlock()
 	if err != nil {
 		f.clusterErr, f.cluster = err.Error(), nil
-		return
+		return false
 	}
 	c.Name, c.Product, c.Version = about.Name, cmp.Or(about.Product, "RabbitMQ"), about.Version
 	c.Connections, c.Channels, c.Queues, c.Consumers = about.Totals.Connections, about.Totals.Channels, about.Totals.Queues, about.Totals.Consumers
@@ -140,6 +140,7 @@ func (f *Fleet) manage(ctx context.Context) {
 	for i := range list {
 		f.managed(&list[i])
 	}
+	return true
 }
 
 // managed takes what the management API tells of a queue. f.mu is held.
@@ -156,7 +157,7 @@ func (f *Fleet) managed(mq *management.Queue) {
 		f.queues[mq.Name] = q
 	}
 	q.Told, q.Type, q.Policy, q.Bytes, q.Unsettled, q.Arguments = true, mq.Type, mq.Policy, mq.Bytes, mq.Unacked, mq.Arguments
-	q.Oldest = time.Time{}
+	q.Oldest, q.fresh = time.Time{}, true
 	if mq.Head != nil && *mq.Head > 0 && mq.Ready > 0 {
 		q.Oldest = time.Unix(*mq.Head, 0)
 	}

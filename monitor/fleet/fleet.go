@@ -46,6 +46,10 @@ type Config struct {
 	// Every is how often queues are looked at. Defaults to 10 s.
 	Every time.Duration
 
+	// ManageEvery is how often the management API is asked: for all queues at once, which costs a broker with many of them dear,
+	// so that AWS wants it no more than once a minute. Defaults to a minute, or to Every where that is set.
+	ManageEvery time.Duration
+
 	// Control asks workers what they have to do, for how many there should be; nil: messages decide.
 	Control *umbel.Control
 
@@ -70,6 +74,7 @@ type Fleet struct {
 	config Config
 	state  *event.State
 	begun  time.Time
+	asked  time.Time // when the management API last answered; owner: the goroutine that looks
 
 	mu         sync.Mutex // guards what follows
 	lost       time.Time  // since when events are missed; zero: they are not
@@ -109,16 +114,23 @@ type Queue struct {
 
 	before []int           // Ready of the latest looks
 	ages   []time.Duration // of the oldest message, at the latest looks that told
+	fresh  bool            // Oldest is of this look
 }
 
-// New makes a fleet with the workers that the history remembers.
-func New(ctx context.Context, c Config) (*Fleet, error) {
+func (c Config) withDefaults() Config {
 	c.Forget = cmp.Or(c.Forget, 24*time.Hour)
+	c.ManageEvery = cmp.Or(c.ManageEvery, c.Every, time.Minute)
 	c.Every = cmp.Or(c.Every, 10*time.Second)
 	c.Advise = cmp.Or(c.Advise, adviseEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	return c
+}
+
+// New makes a fleet with the workers that the history remembers.
+func New(ctx context.Context, c Config) (*Fleet, error) {
+	c = c.withDefaults()
 	f := &Fleet{config: c, begun: time.Now(), queues: make(map[string]*Queue), state: event.NewState(event.StateConfig{MaxTasks: 1})}
 	for _, name := range c.Queues {
 		f.queues[name] = &Queue{Name: name, Unsettled: -1, DeadLetter: slices.Contains(c.DeadLetters, name), Wanted: slices.Contains(c.Wanted, name)}
@@ -200,13 +212,18 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
+// mustAsk reports whether it is time to ask the management API again: at the look that is nearest to ManageEvery.
+func (f *Fleet) mustAsk(now time.Time) bool {
+	return now.Sub(f.asked) >= f.config.ManageEvery-f.config.Every/2
+}
+
 // look is one round.
 func (f *Fleet) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, max(f.config.Every, 5*time.Second))
 	defer cancel()
 	now := time.Now()
-	if f.config.Management != nil {
-		f.manage(ctx)
+	if f.config.Management != nil && f.mustAsk(now) && f.manage(ctx) {
+		f.asked = now
 	}
 	f.LookAtPauses(ctx)
 	for _, q := range f.Queues() {
@@ -313,6 +330,10 @@ func (q *Queue) age(now time.Time) {
 		q.ages = nil
 		return
 	}
+	if !q.fresh { // the management API has not been asked since
+		return
+	}
+	q.fresh = false
 	q.ages = append(q.ages, max(now.Sub(q.Oldest), 0))
 	if len(q.ages) > growthSamples+1 {
 		q.ages = q.ages[1:]
