@@ -69,6 +69,7 @@ func (f *renderFlags) add(p *program, cmd *cobra.Command, program string) {
 	fl.StringArrayVarP(&f.variables, "env", "e", nil, "a further `NAME=VALUE` of the environment; may be repeated")
 	fl.StringArrayVarP(&f.secrets, "secret", "s", nil, "a variable whose value the platform keeps, as `NAME=WHERE`; may be repeated")
 	fl.DurationVar(&f.grace, "grace", 0, "how long a worker may take to stop: a `DURATION`; default: worker_shutdown_grace, else worker_soft_shutdown_timeout and 12s, else 2m")
+	fl.Lookup("grace").DefValue = "" // said in words
 	fl.BoolVar(&f.beat, "beat", false, "with a scheduler; default: if the settings have a schedule")
 	fl.BoolVar(&f.monitor, "monitor", true, "with the monitor")
 	fl.StringVarP(&f.out, "output", "o", "", "write files into this `DIR` instead of to standard output")
@@ -105,6 +106,10 @@ func (p *program) plan(cmd *cobra.Command, f *renderFlags) (render.Plan, error) 
 	}
 	plan.Variables = append(p.carried(given, plan), plan.Variables...)
 	plan.Workers, err = p.renderWorkers(cmd, f, given)
+	taken := slices.ContainsFunc(plan.Workers, func(w render.Worker) bool { return contains(w.Queues, c.TaskDefaultQueue) })
+	if err == nil && !taken && len(f.queues) == 0 && !p.global.quiet {
+		fmt.Fprintf(p.Err, "no worker takes from queue %q, where tasks without a route go: --worker %s, or another task_default_queue\n", c.TaskDefaultQueue, c.TaskDefaultQueue)
+	}
 	return plan, err
 }
 

@@ -18,9 +18,10 @@ func (p *program) renderWorkers(cmd *cobra.Command, f *renderFlags, c *umbel.Con
 	if err != nil {
 		return nil, &fault{code: exitConfig, err: err}
 	}
+	spoken := append(slices.Clone(known), c.WithDefaults().TaskDefaultQueue)
 	for _, q := range f.queues {
-		if near := nearest(q, known); !contains(known, q) && near != "" {
-			return nil, misuse(cmd, "--queues: no setting speaks of a queue %q: did you mean %s?", q, near)
+		if err := spokenOf(cmd, "--queues", q, spoken); err != nil {
+			return nil, err
 		}
 	}
 	rest := render.Worker{Concurrency: f.concurrency, Memory: f.memory, CPU: f.cpu}
@@ -42,8 +43,8 @@ func (p *program) renderWorkers(cmd *cobra.Command, f *renderFlags, c *umbel.Con
 		}
 		for _, q := range w.Queues {
 			taken[q] = true
-			if near := nearest(q, known); !contains(known, q) && near != "" {
-				return nil, misuse(cmd, "--worker: no setting speaks of a queue %q: did you mean %s?", q, near)
+			if err := spokenOf(cmd, "--worker", q, spoken); err != nil {
+				return nil, err
 			}
 		}
 		workers = append(workers, w)
@@ -65,6 +66,14 @@ func (p *program) renderWorkers(cmd *cobra.Command, f *renderFlags, c *umbel.Con
 		}
 	}
 	return workers, nil
+}
+
+// spokenOf refuses a queue that is in no setting: its workers would wait for messages that nobody routes there.
+func spokenOf(cmd *cobra.Command, option, queue string, known []string) error {
+	if contains(known, queue) {
+		return nil
+	}
+	return misuse(cmd, "%s: no setting speaks of a queue %q: put it into task_queues or a route.%s", option, queue, didYouMean(queue, slices.Clone(known), ""))
 }
 
 // workerOf reads QUEUE+QUEUE,KEY=VALUE.

@@ -3,10 +3,12 @@ package doctor
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/umbel-go/umbel/internal/python"
+	"github.com/umbel-go/umbel/internal/setting"
 )
 
 // A container of an ECS task definition.
@@ -48,8 +50,32 @@ func readJSON(s *system, file string, after int, text string) bool {
 			s.command(c.command)
 		}
 		s.containers = append(s.containers, c)
+		s.containerSettings(item, at)
 	}
 	return true
+}
+
+// containerSettings takes UMBEL_ variables for the settings they are, once where several containers have the same.
+func (s *system) containerSettings(item *python.Node, at func(*python.Node) value) {
+	for _, v := range itemsOf(item.Get("environment")) {
+		name, text := v.Get("name"), v.Get("value")
+		if name == nil || text == nil || !strings.HasPrefix(name.Text, "UMBEL_") {
+			continue
+		}
+		known, ok := setting.Lookup(strings.ToLower(strings.TrimPrefix(name.Text, "UMBEL_")))
+		if !ok || slices.ContainsFunc(s.assigned, func(a assigned) bool { return a.spelt == name.Text }) {
+			continue
+		}
+		place := at(text).Place
+		n := &python.Node{Kind: python.String, Text: text.Text}
+		var doc yaml.Node
+		if budget := 100_000; yaml.Load([]byte(text.Text), &doc) == nil { // a list or a map is written as JSON
+			n = nodeOf(&doc, &budget)
+		}
+		n.Line, n.Column = place.Line, place.Column
+		s.assign(known.Name, value{n, place}, false)
+		s.assigned[len(s.assigned)-1].spelt = name.Text
+	}
 }
 
 // startedWith are the words that a container is started with. An entry point of the image's own, which starts what it is

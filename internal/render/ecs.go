@@ -81,7 +81,7 @@ func (p *Plan) checkECS(o ECS) error {
 		bad("task role %q: want its ARN", o.TaskRole)
 	}
 	if o.Region == "" {
-		bad("a region is missing, where the log is kept")
+		bad("a region is missing, where the log is kept: --region eu-west-1, or AWS_REGION")
 	}
 	for _, s := range p.Secrets {
 		if !secretARN.MatchString(s.From) && !parameter.MatchString(s.From) {
