@@ -110,8 +110,9 @@ func (w *Worker) mustWait(r *run) bool {
 // await puts a run that must wait where it does.
 func (w *Worker) await(r *run) {
 	w.hold(r, +1)
+	paced := r.paces != nil // from add on it may be somebody else's
 	w.delay.add(r)
-	if r.paces != nil {
+	if paced {
 		signal(w.pacer.wanted)
 	}
 }
