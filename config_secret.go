@@ -85,6 +85,24 @@ func (c Config) ReadSecrets(ctx context.Context) (Config, error) {
 	return c, p.err()
 }
 
+// Secrets are the references to secrets among the settings, as they are written, before ReadSecrets.
+func (c Config) Secrets() []string {
+	var out []string
+	for _, text := range c.secretTexts() {
+		if secret.Is(*text) {
+			out = append(out, *text)
+		}
+	}
+	for _, list := range c.secretLists() {
+		out = append(out, slices.DeleteFunc(slices.Clone(*list), func(u string) bool { return !secret.Is(u) })...)
+	}
+	if secret.Is(c.BrokerCredentialsFile) {
+		out = append(out, c.BrokerCredentialsFile)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // secretTexts are the settings of one text that may refer to a secret, by name.
 func (c *Config) secretTexts() map[string]*string {
 	texts := map[string]*string{"broker_user": &c.BrokerUser, "redis_username": &c.RedisUsername, "beat_schedule_filename": &c.BeatScheduleFilename}

@@ -20,6 +20,7 @@ type checkup struct {
 	fix    string
 	failOn string
 	ignore []string
+	aws    awsCheckup
 }
 
 func (p *program) doctorCommand() *cobra.Command {
@@ -34,8 +35,12 @@ write instead. Celery's settings are read as data: nothing is ever executed.
 A folder is read whole: .py, .sh, .env, .json, .tf, .yaml, .toml and the code in
 .md. Without a name it is the working directory. The exit code is 1 if something
 as bad as --fail-on was found. A comment "doctor: ignore RULE" excuses its line
-and the next one.`,
+and the next one.
+
+With --aws it also asks AWS about the broker of the settings, and whether their
+secrets can be read; it changes nothing there.`,
 		Example: `  umbel doctor config/ deploy/worker.json
+  umbel doctor --aws orders-prod --workers 200 --senders 80
   umbel doctor --fix umbel.yaml config/celery.py`,
 		RunE: func(cmd *cobra.Command, paths []string) error { return p.doctor(cmd, paths, c) },
 	}
@@ -44,6 +49,7 @@ and the next one.`,
 	f.StringVar(&c.fix, "fix", "", "write the Celery settings that were read to `FILE`, as Umbel's")
 	f.StringVar(&c.failOn, "fail-on", "medium", "fail if something as bad as `SEVERITY` is found: low, medium, high, critical or none")
 	f.StringSliceVar(&c.ignore, "ignore", nil, "leave out these `RULES`, divided by commas")
+	c.aws.bind(f)
 	p.completeWords(cmd, "fail-on", "low", "medium", "high", "critical", "none")
 	cmd.AddCommand(p.doctorConnectCommand(), &cobra.Command{
 		Use:   "rules",
@@ -73,15 +79,23 @@ func (p *program) doctor(cmd *cobra.Command, paths []string, c checkup) error {
 			return misuse(cmd, "--ignore: there is no rule %q: umbel doctor rules lists them", name)
 		}
 	}
-	if len(paths) == 0 {
+	r, err := &doctor.Report{Findings: []doctor.Finding{}, Read: []string{}, Unread: []doctor.Unread{}}, error(nil)
+	if len(paths) == 0 && c.aws.broker == "" {
 		paths = []string{"."}
 	}
-	r, err := doctor.Examine(paths...)
+	if len(paths) > 0 {
+		r, err = doctor.Examine(paths...)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, doctor.ErrNothing):
 		return &fault{code: exitUsage, err: err}
 	case err != nil:
 		return failed("%w", err)
+	}
+	if c.aws.broker != "" {
+		if err := p.doctorAWS(cmd, r, c.aws); err != nil {
+			return err
+		}
 	}
 	r.Findings = slices.DeleteFunc(r.Findings, func(f doctor.Finding) bool { return slices.Contains(c.ignore, f.Rule) })
 	if c.json {
@@ -152,10 +166,11 @@ func (p *program) diagnosis(r *doctor.Report) {
 
 // verdict is the last line: how many findings of each weight, in how many files.
 func verdict(r *doctor.Report) string {
-	files := fmt.Sprintf("%d files read", len(r.Read))
-	if len(r.Read) == 1 {
-		files = "1 file read"
+	what := "file"
+	if len(r.Read) > 0 && !slices.ContainsFunc(r.Read, func(name string) bool { return !strings.HasPrefix(name, "aws:") }) {
+		what = "broker"
 	}
+	files := fmt.Sprintf("%d %s read", len(r.Read), plural(len(r.Read), what))
 	if len(r.Findings) == 0 {
 		return files + ": nothing is the matter"
 	}

@@ -28,6 +28,7 @@ type step struct {
 
 func (p *program) doctorConnectCommand() *cobra.Command {
 	var asJSON bool
+	var fleet fleetSize
 	cmd := &cobra.Command{
 		Use:   "connect [URL|-]",
 		Short: "try the way to the broker step by step, and the queues",
@@ -38,21 +39,29 @@ then whether the queues of the settings exist, agree with them, and are consumed
 Nothing is left at the broker.
 
 Without a URL it is broker_url of the settings. A URL on the command line can be
-seen in the list of processes: - reads it from standard input.`,
+seen in the list of processes: - reads it from standard input.
+
+With --host-instance-type the fleet, so many --workers and --senders, is put beside
+the limits of that type of Amazon MQ.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url := ""
 			if len(args) == 1 {
 				url = args[0]
 			}
-			return p.doctorConnect(cmd.Context(), url, asJSON)
+			checks, err := fleet.checks(p, cmd)
+			if err != nil {
+				return err
+			}
+			return p.doctorConnect(cmd.Context(), url, asJSON, checks)
 		},
 	}
+	fleet.bind(p, cmd)
 	cmd.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
 	return cmd
 }
 
-func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool) error {
+func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool, sizes []broker.Check) error {
 	if url == "-" {
 		text, err := io.ReadAll(io.LimitReader(p.In, 64<<10))
 		if err != nil {
@@ -84,6 +93,12 @@ func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool) er
 		if err := p.queueChecks(ctx, c, r.check); err != nil {
 			return err
 		}
+	}
+	for _, check := range sizes {
+		if check.Err != nil && r.failures == 0 {
+			wrong = exitFailure
+		}
+		r.check(broker.MaskURL(c.URLs[0]), check)
 	}
 	if asJSON {
 		out := json.NewEncoder(p.Out)

@@ -82,6 +82,9 @@ func Examine(paths ...string) (*Report, error) {
 	}
 	r.system.settle()
 	for _, rule := range rules {
+		if rule.check == nil {
+			continue // of a live broker
+		}
 		rule.check(r.system, func(f Finding) {
 			f.Rule = rule.Name
 			r.Findings = append(r.Findings, f)
@@ -119,6 +122,13 @@ func (r *Report) read(path string, named bool) error {
 		r.Read = append(r.Read, path)
 	}
 	return nil
+}
+
+// Add adds findings from elsewhere, such as those of ExamineBroker. read is what was looked at.
+func (r *Report) Add(read string, findings []Finding) {
+	r.Read = append(r.Read, read)
+	r.Findings = append(r.Findings, findings...)
+	byWeight(r.Findings)
 }
 
 // Worst is the severity of the worst finding, 0 if there is none.

@@ -5,7 +5,7 @@ type Rule struct {
 	Name  string // what --ignore and comments call it
 	About string // what it finds, in a line
 
-	check func(s *system, report func(Finding))
+	check func(s *system, report func(Finding)) // nil for those of ExamineBroker
 }
 
 // Rules are all of them, in the order of the manual.
@@ -40,5 +40,12 @@ var rules = []Rule{
 	{"ecs-refused", "ECS task definitions that are refused", ecsRefused},
 	{"ecs-results", "containers without the result store that the settings ask for", ecsResults},
 	{"ecs-stop", "containers that are killed in the middle of tasks, or whose death nobody notices", ecsStop},
+	{"aws-state", "with --aws: a broker that is not running, or waits for an action or a reboot", nil},
+	{"aws-version", "with --aws: a version whose support has ended, and queues that it keeps on one node", nil},
+	{"aws-size", "with --aws: a broker that is too small for the fleet, or has one node", nil},
+	{"aws-exposed", "with --aws: a broker that is open to the Internet, or workers that are its administrator", nil},
+	{"aws-upkeep", "with --aws: no logs, no patches, maintenance in working hours", nil},
+	{"aws-timeout", "with --aws: an ack timeout that is shorter than the one workers count on", nil},
+	{"aws-secret", "with --aws: secrets that settings name and that cannot be read", nil},
 	{"settings-file", "what Umbel itself says of a settings file", settingsFile},
 }

@@ -125,7 +125,7 @@ func TestRules(t *testing.T) {
 		negative[c.rule] = negative[c.rule] || c.want == 0
 	}
 	for _, rule := range Rules() {
-		if !positive[rule.Name] || !negative[rule.Name] {
+		if rule.check != nil && (!positive[rule.Name] || !negative[rule.Name]) { // those of live brokers have a test of their own
 			t.Errorf("%s needs a case that it finds and one that it does not", rule.Name)
 		}
 	}

@@ -1,6 +1,9 @@
 package amazonmq
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // A Broker is what AWS says of one that exists.
 type Broker struct {
@@ -36,3 +39,14 @@ type Broker struct {
 
 // Running reports whether it can be used.
 func (b *Broker) Running() bool { return b.State == "RUNNING" }
+
+// settingOf are the names of settings that lower a limit.
+var settingOf = map[string]string{"connections": "connection_max", "channels": "channel_max_per_node", "queues": "cluster_queue_limit"}
+
+// Limit is what the broker takes of something: what its settings say, else the most that its type may be set to.
+func (b *Broker) Limit(l Limit) int {
+	if n, err := strconv.Atoi(b.Settings[settingOf[l.What]]); err == nil && n > 0 {
+		return n
+	}
+	return l.Most
+}
