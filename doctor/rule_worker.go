@@ -153,7 +153,7 @@ func rateLimit(s *system, report func(Finding)) {
 				Severity: Low, Verdict: Wrong, Place: t.options.at(limit),
 				What:    fmt.Sprintf("%s: %s holds for each worker by itself", t.name, limit.Text),
 				Why:     many + ", and each new instance adds to it.",
-				Instead: "divide it by the number of workers, or give the task a queue and one worker of its own",
+				Instead: "divide it by the number of workers, or give the task a queue and one worker of its own. Umbel's workers keep one limit together: umbel.RateLimit(…, umbel.Cluster)",
 			})
 		}
 	}
@@ -163,7 +163,7 @@ func rateLimit(s *system, report func(Finding)) {
 				Severity: Medium, Verdict: Wrong, Place: a.Place,
 				What:    a.spelt + " limits each kind of task on each worker, not a queue",
 				Why:     "ten kinds of tasks on four workers may run forty times that. Celery has no limit of a queue.",
-				Instead: "rate_limit of the tasks that need one, or a worker of its own for the queue, whose concurrency is the limit",
+				Instead: "rate_limit of the tasks that need one, or a worker of its own for the queue, whose concurrency is the limit. Umbel has rate_limit in task_queues",
 			})
 		}
 	})
