@@ -61,6 +61,9 @@ type applied struct {
 }
 
 func (p *program) topologyApply(cmd *cobra.Command, f *applyFlags) error {
+	if f.json && !f.force && !f.dry {
+		return misuse(cmd, "--json asks nothing: give --force, or --dry-run")
+	}
 	plan, m, err := f.live(p, cmd)
 	if err != nil {
 		return err
@@ -83,7 +86,7 @@ func (p *program) topologyApply(cmd *cobra.Command, f *applyFlags) error {
 		}
 		return nil
 	}
-	if !d.Clean() && !f.force && !f.json {
+	if !d.Clean() && !f.force {
 		if f.passwords == "-" {
 			return misuse(cmd, "--passwords - takes standard input, so that nothing can be asked: give --force, or --dry-run first")
 		}

@@ -50,6 +50,9 @@ management.`,
 }
 
 func (p *program) topologyMigrate(cmd *cobra.Command, f *topologyFlags, o topology.MoveOptions, queue string, force bool) error {
+	if f.json && !force && !o.DryRun {
+		return misuse(cmd, "--json asks nothing: give --force, or --dry-run")
+	}
 	if !o.DryRun && !o.Quiet && (o.To == "" || o.Delete) {
 		return failed("queue %q: %w", queue, topology.ErrSenders)
 	}

@@ -208,7 +208,7 @@ func (v *move) empty(ctx context.Context, old *management.Queue, first bool) (go
 		return false, err
 	}
 	if do {
-		n, err := v.copy(ctx, old.Name, v.moving())
+		n, err := v.copyAll(ctx, old.Name, v.moving())
 		v.moved.Drained += n
 		if err != nil {
 			return false, err
@@ -428,7 +428,11 @@ func (v *move) elsewhere(ctx context.Context) error {
 		return err
 	}
 	if do {
-		n, err := v.copy(ctx, from, to)
+		copying := v.copy
+		if v.opts.Quiet {
+			copying = v.copyAll
+		}
+		n, err := copying(ctx, from, to)
 		v.moved.Drained, v.moved.Refilled = n, n
 		if err != nil {
 			return err
