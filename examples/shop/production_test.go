@@ -385,11 +385,14 @@ func TestProductionBearsKillsAtEveryStep(t *testing.T) {
 		t.Errorf("the report that hung has %d rows", n)
 	}
 
+	const placed = 16 // orders
+	testenv.Await(t, "mails", func() bool { return len(p.mailed()) >= len(want)+placed },
+		func() string { return fmt.Sprintf("%d, want %d: %v", len(p.mailed()), len(want)+placed, p.mailed()) })
 	for _, q := range []string{"high_priority", "default", "low_priority", "reports", "maintenance", "notifications"} {
 		p.rabbit.AwaitQueue(q, func(q testenv.RabbitQueue) bool { return q.Messages == 0 })
 	}
 	p.stop()
-	p.check(want, mayBeTwice, 16)
+	p.check(want, mayBeTwice, placed)
 }
 
 // check looks at everything there is: files, rows, mails, money, and the audit trail.
