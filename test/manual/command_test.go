@@ -125,7 +125,7 @@ func takes(known map[string]map[string]bool, line string) string {
 					_, ok = everywhere[short]
 				}
 			}
-			if !ok && !soon[name] {
+			if !ok {
 				return "there is no option " + name + " of " + strings.Join(path, " ")
 			}
 			if value && !given {
@@ -134,14 +134,9 @@ func takes(known map[string]map[string]bool, line string) string {
 		case known[strings.Join(append(path[:len(path):len(path)], w), " ")] != nil:
 			path = append(path, w)
 			here = known[strings.Join(path, " ")]
-		case len(path) == 0 && soon[w]:
-			return ""
 		case len(path) == 0 && w != "COMMAND" && w != "…" && w != "help":
 			return noCommand + w
 		}
 	}
 	return ""
 }
-
-// soon are commands and options that a page speaks of already.
-var soon = map[string]bool{"--aws": true, "topology": true, "migrate": true}
