@@ -39,7 +39,7 @@ func ownCommands(app *umbel.App) []cli.Command {
 				return nil
 			},
 		},
-		{Name: "broker", Summary: "print the broker", Run: func(_ context.Context, _ []string, std cli.Std) error {
+		{Name: "which", Summary: "print the broker", Run: func(_ context.Context, _ []string, std cli.Std) error {
 			c, err := app.Config()
 			if err == nil {
 				fmt.Fprintln(std.Out, c.BrokerURL[0])
