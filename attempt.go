@@ -15,9 +15,9 @@ type Attempt struct {
 	Error  string    `json:"error"`
 }
 
-// attemptsHeader carries the attempts from one to the next. Python workers pass it on as they do any header: Celery 5.2 not at
+// HeaderAttempts carries the attempts from one to the next. Python workers pass it on as they do any header: Celery 5.2 not at
 // all.
-const attemptsHeader = "umbel_attempts"
+const HeaderAttempts = "umbel_attempts"
 
 // A message keeps the first attempt, which tells how it began, and the last ones; errors are cut. So it does not grow with
 // every retry.
@@ -31,7 +31,7 @@ func (r *Request) Attempts() []Attempt {
 	if r.task == nil {
 		return nil
 	}
-	list, _ := r.task.Headers[attemptsHeader].([]any)
+	list, _ := r.task.Headers[HeaderAttempts].([]any)
 	var out []Attempt
 	for _, v := range list {
 		m, ok := v.(map[string]any)
@@ -58,7 +58,7 @@ func (r *Request) AddAttempt(t *protocol.Task, err error) {
 	if len(text) > attemptErrorMax {
 		text = text[:attemptErrorMax] + "…"
 	}
-	old, _ := t.Headers[attemptsHeader].([]any)
+	old, _ := t.Headers[HeaderAttempts].([]any)
 	list := append(make([]any, 0, len(old)+1), old...)
 	list = append(list, protocol.Table{"at": protocol.FormatTime(time.Now().UTC()), "worker": r.Hostname, "error": text})
 	if len(list) > attemptsKept {
@@ -66,7 +66,7 @@ func (r *Request) AddAttempt(t *protocol.Task, err error) {
 	}
 	headers := make(protocol.Table, len(t.Headers)+1)
 	maps.Copy(headers, t.Headers)
-	headers[attemptsHeader] = list
+	headers[HeaderAttempts] = list
 	t.Headers = headers
 }
 

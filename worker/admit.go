@@ -41,7 +41,7 @@ func (w *Worker) admit(c *consumer, d *broker.Delivery) {
 		w.refuseUnknown(c.queue, d, t)
 		return
 	}
-	r := &run{delivery: d, consumer: c, epoch: epoch, came: epoch, task: t, known: k, print: fingerprint(d.Body), at: time.Now(), again: again}
+	r := &run{delivery: d, consumer: c, epoch: epoch, came: epoch, task: t, known: k, print: fingerprint(d), at: time.Now(), again: again}
 	k.meterReceived()
 	r.request = umbel.NewRequest(t, r.report)
 	r.request.Queue, r.request.Exchange, r.request.RoutingKey = d.Queue, d.Exchange, d.RoutingKey

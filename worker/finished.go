@@ -2,10 +2,14 @@ package worker
 
 import (
 	"container/list"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/umbel-go/umbel"
+	"github.com/umbel-go/umbel/broker"
 )
 
 // finished remembers tasks that ended here, or were acked as they began, but whose ack could not be sent or may not have
@@ -22,18 +26,30 @@ type finished struct {
 type finishedTask struct {
 	id      string
 	retries int    // of the attempt that ended: the next attempt has the same id
-	body    uint64 // fingerprint of the message's body: two sends may share an id
+	print   uint64 // fingerprint of the message: two sends may share an id
 	at      time.Time
 	maybe   bool // its ack may have arrived
 }
 
 func (t finishedTask) same(o finishedTask) bool {
-	return t.id == o.id && t.retries == o.retries && t.body == o.body
+	return t.id == o.id && t.retries == o.retries && t.print == o.print
 }
 
 var fingerprintSeed = maphash.MakeSeed()
 
-func fingerprint(body []byte) uint64 { return maphash.Bytes(fingerprintSeed, body) }
+// fingerprint tells messages of one attempt apart that were sent one by one: by its body, and by what came before the attempt,
+// for two runs of an attempt may each send the next. Copies of a message have one.
+func fingerprint(d *broker.Delivery) uint64 {
+	attempts := d.Headers[umbel.HeaderAttempts]
+	if attempts == nil {
+		return maphash.Bytes(fingerprintSeed, d.Body)
+	}
+	var h maphash.Hash
+	h.SetSeed(fingerprintSeed)
+	h.Write(d.Body)
+	fmt.Fprint(&h, attempts)
+	return h.Sum64()
+}
 
 const (
 	finishedMost = 50_000

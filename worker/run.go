@@ -26,7 +26,7 @@ type run struct {
 	known    *known
 	request  *umbel.Request // from admission on
 	due      time.Time      // when delay hands it on
-	print    uint64         // fingerprint of the body
+	print    uint64         // fingerprint of the message
 	again    bool           // it was in a worker's hands before
 	limited  bool           // it has been given its turn under the task's rate limit
 	paces    []series       // the limits that it must keep, where they are more than that; set with limited; see pace.go
@@ -76,7 +76,7 @@ func (r *run) stale() bool { return r.consumer.epoch.Load() != r.epoch }
 
 // mark is how this attempt is known when its message comes again.
 func (r *run) mark() finishedTask {
-	return finishedTask{id: r.task.ID, retries: r.task.Retries, body: r.print}
+	return finishedTask{id: r.task.ID, retries: r.task.Retries, print: r.print}
 }
 
 // ignored reports whether this run's result is not wanted: the message says, or else the task.

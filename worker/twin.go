@@ -25,9 +25,9 @@ type twins struct {
 }
 
 type twin struct {
-	retries  int       // of the attempt: the next attempt has the same id
-	by       *run      // who has claimed it; nil: nobody, or it has begun
-	consumer *consumer // of the delivery that by holds
+	mark     finishedTask // of the attempt: the next has the same id, and so may other messages
+	by       *run         // who has claimed it; nil: nobody, or it has begun
+	consumer *consumer    // of the delivery that by holds
 	epoch    uint32
 	open     bool // by parks it: its copy may be at the broker, and its original is not acked yet
 	begun    bool
@@ -57,32 +57,39 @@ const (
 
 func (t *twin) stale() bool { return t.consumer.epoch.Load() != t.epoch }
 
-// claim lets r begin its attempt, or says why not.
-func (t *twins) claim(r *run) claim {
+// claim lets r begin its attempt, or says why not. Who waited for another message of its id, of which nothing will be known any
+// more, is to come again.
+func (t *twins) claim(r *run) (c claim, waiting []*run) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.byID[r.task.ID]
 	switch {
-	case e == nil, e.retries != r.task.Retries, time.Since(e.at) > finishedAge:
+	case e == nil:
+	case !e.mark.same(r.mark()):
+		if e.by != nil && !e.stale() {
+			return claimed, nil // it is not followed
+		}
+		waiting = e.waiting
+	case time.Since(e.at) > finishedAge:
 	case e.by != nil && e.stale():
 		e.by, e.consumer, e.epoch, e.kept = r, r.consumer, r.epoch, true
-		return claimed
+		return claimed, nil
 	case !e.kept && !e.open && e.by != nil:
-		return claimed // another message with the same id; it is not followed
+		return claimed, nil // another message like it; it is not followed
 	case !e.kept && !e.open:
 	case e.begun:
-		return hasBegun
+		return hasBegun, nil
 	case e.by == nil:
 		e.by, e.consumer, e.epoch = r, r.consumer, r.epoch
-		return claimed
+		return claimed, nil
 	case len(e.waiting) >= waitingMost:
-		return mustLeave
+		return mustLeave, nil
 	default:
 		e.waiting = append(e.waiting, r)
-		return mustWait
+		return mustWait, nil
 	}
-	t.put(r.task.ID, &twin{retries: r.task.Retries, by: r, consumer: r.consumer, epoch: r.epoch, open: true})
-	return claimed
+	t.put(r.task.ID, &twin{mark: r.mark(), by: r, consumer: r.consumer, epoch: r.epoch, open: true})
+	return claimed, waiting
 }
 
 // hold notes under which delivery r holds its attempt from now on, and reports whether the claim is still its own.
@@ -139,7 +146,7 @@ func (t *twins) leave(r *run, maybe bool) (waiting []*run) {
 	e := t.of(r)
 	if e == nil {
 		if maybe {
-			t.put(r.task.ID, &twin{retries: r.task.Retries, kept: true})
+			t.put(r.task.ID, &twin{mark: r.mark(), kept: true})
 		}
 		return nil
 	}
@@ -153,7 +160,7 @@ func (t *twins) leave(r *run, maybe bool) (waiting []*run) {
 
 // of returns what is known of r's attempt; nil if nothing is.
 func (t *twins) of(r *run) *twin {
-	if e := t.byID[r.task.ID]; e != nil && e.retries == r.task.Retries {
+	if e := t.byID[r.task.ID]; e != nil && e.mark.same(r.mark()) {
 		return e
 	}
 	return nil
@@ -165,7 +172,7 @@ func (t *twins) add(r *run) {
 	defer t.mu.Unlock()
 	// Parked anew, the attempt may have a third message: the one that is known to be at the broker still comes.
 	e := t.of(r)
-	t.put(r.task.ID, &twin{retries: r.task.Retries, begun: true, kept: e != nil && e.kept})
+	t.put(r.task.ID, &twin{mark: r.mark(), begun: true, kept: e != nil && e.kept})
 }
 
 // put takes e in place of what was known of the id.
@@ -224,7 +231,11 @@ func (t *twins) reopen(r *run) {
 
 // claims lets r begin its attempt, and takes care of it if it must not.
 func (w *Worker) claims(r *run) bool {
-	switch w.twins.claim(r) {
+	c, waiting := w.twins.claim(r)
+	for _, other := range waiting {
+		w.giveBack(other.delivery)
+	}
+	switch c {
 	case claimed:
 		return true
 	case mustWait:

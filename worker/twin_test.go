@@ -17,19 +17,24 @@ func attemptOf(c *consumer, retries int) *run {
 	return &run{consumer: c, epoch: c.epoch.Load(), task: &protocol.Task{ID: "id", Retries: retries}}
 }
 
+func claims(w *twins, r *run) claim {
+	c, _ := w.claim(r)
+	return c
+}
+
 // The publish of a copy outlives the connection that its original came by: the original has been handed out again and has
 // begun by the time that the copy is there.
 func TestACopyThatComesLateDoesNotBeginBesideItsOriginal(t *testing.T) {
 	var w twins
 	work, parking := &consumer{}, &consumer{}
 	late := attemptOf(work, 0)
-	if w.claim(late) != claimed {
+	if claims(&w, late) != claimed {
 		t.Fatal("the first to come may not begin")
 	}
 	work.epoch.Add(1)
 	w.lost()
 	original := attemptOf(work, 0)
-	if w.claim(original) != claimed {
+	if claims(&w, original) != claimed {
 		t.Fatal("nobody takes over from a run that has lost its connection")
 	}
 	if _, ok := w.begin(original); !ok {
@@ -39,7 +44,7 @@ func TestACopyThatComesLateDoesNotBeginBesideItsOriginal(t *testing.T) {
 		t.Error("a run holds a claim that was taken from it")
 	}
 	late.consumer = parking
-	if w.claim(late) != hasBegun {
+	if claims(&w, late) != hasBegun {
 		t.Error("both messages begin")
 	}
 }
@@ -49,14 +54,14 @@ func TestASecondMessageWaitsForWhatBecomesOfTheFirst(t *testing.T) {
 	var w twins
 	work := &consumer{}
 	first, second := attemptOf(work, 0), attemptOf(work, 0)
-	if w.claim(first) != claimed || w.claim(second) != mustWait {
+	if claims(&w, first) != claimed || claims(&w, second) != mustWait {
 		t.Fatal("the second does not wait")
 	}
 	if waiting := w.leave(first, false); len(waiting) != 1 || waiting[0] != second {
 		t.Errorf("%d are told that the first is gone, want the second", len(waiting))
 	}
 	w.leave(first, true)
-	if w.claim(second) != claimed {
+	if claims(&w, second) != claimed {
 		t.Error("the second may not begin when the first is gone")
 	}
 }
@@ -66,15 +71,47 @@ func TestAnotherAttemptIsNoSecondMessage(t *testing.T) {
 	var w twins
 	c := &consumer{}
 	first := attemptOf(c, 0)
-	w.claim(first)
+	claims(&w, first)
 	w.parked(first, true)
 	w.begin(first)
-	if got := w.claim(attemptOf(c, 0)); got != claimed {
+	if got := claims(&w, attemptOf(c, 0)); got != claimed {
 		t.Errorf("a message is taken for a copy although the ack of the first has arrived: %v", got)
 	}
 	w.keep(first)
-	if got := w.claim(attemptOf(c, 1)); got != claimed {
+	if got := claims(&w, attemptOf(c, 1)); got != claimed {
 		t.Errorf("the next attempt is taken for a copy of this one: %v", got)
+	}
+}
+
+// An attempt that ran twice sends the next one twice. The state of the first run's next attempt may be written over by the second
+// run: its next attempt must run as well.
+func TestAMessageThatAnotherRunHasSentIsNoCopy(t *testing.T) {
+	sent := func(at string) *broker.Delivery {
+		return &broker.Delivery{Message: broker.Message{Envelope: protocol.Envelope{Body: []byte("[[], {}, {}]"),
+			Headers: protocol.Table{umbel.HeaderAttempts: []any{protocol.Table{"at": at, "worker": "w1@host", "error": "again"}}}}}}
+	}
+	if fingerprint(sent("10:00:00")) != fingerprint(sent("10:00:00")) {
+		t.Error("a copy is not known")
+	}
+	if fingerprint(sent("10:00:00")) == fingerprint(sent("10:00:01")) {
+		t.Error("two messages are taken for copies of one")
+	}
+	var w twins
+	work := &consumer{}
+	message := func(at string) *run {
+		r := attemptOf(work, 1)
+		r.print = fingerprint(sent(at))
+		return r
+	}
+	first := message("10:00:00")
+	claims(&w, first)
+	w.begin(first)
+	w.keep(first)
+	if claims(&w, message("10:00:00")) != hasBegun {
+		t.Error("a copy of what has begun begins")
+	}
+	if claims(&w, message("10:00:01")) != claimed {
+		t.Error("what another run has sent is taken for a copy")
 	}
 }
 
