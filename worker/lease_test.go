@@ -435,8 +435,8 @@ func killedWhileRenewing(t *testing.T, rabbit *testenv.OwnRabbit, kind, step str
 	}
 	starts, _ := os.ReadFile(filepath.Join(folder, "starts"))
 	most := 2 // the one that was killed, and the one that ended
-	if step == "published" || step == "parked" {
-		most++ // both messages were at the broker: one start more is allowed
+	if step != "renew" && step != "renewed" {
+		most++ // both messages were at the broker, for an ack may not be written yet: one start more is allowed
 	}
 	if len(starts) < 2 || len(starts) > most {
 		t.Errorf("the task was started %d times, want 2 to %d", len(starts), most)
