@@ -104,11 +104,10 @@ func (p *production) keep(name string, args ...string) *keeper {
 	k := &keeper{args: args, log: filepath.Join(p.folder, name+".log"), ended: make(chan error, 1)}
 	begun := make(chan error, 1)
 	go func() {
-		for {
+		for first := true; ; first = false {
 			done, err := k.start(p)
-			if begun != nil {
+			if first {
 				begun <- err
-				begun = nil
 			}
 			if err == nil {
 				err = <-done
