@@ -132,7 +132,7 @@ func beatNode() string {
 // the log file anew, SIGUSR1 logs what every goroutine does.
 func heed(cancel func(), log *slog.Logger, file *logFile) (stop func()) {
 	heard := make(chan os.Signal, 8) // a person's fingers are slower
-	signal.Notify(heard, wantedSignals()...)
+	signal.Notify(heard, wantedSignals(file)...)
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -28,7 +28,7 @@ type steersman struct {
 // steer listens until the returned function is called.
 func (s *steersman) steer() (stop func()) {
 	heard := make(chan os.Signal, 8) // a person's fingers are slower
-	signal.Notify(heard, wantedSignals()...)
+	signal.Notify(heard, wantedSignals(s.file)...)
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -48,11 +48,12 @@ func (s *steersman) steer() (stop func()) {
 	}
 }
 
-// wantedSignals are those that a command which runs listens to.
-func wantedSignals() []os.Signal {
+// wantedSignals are those that a command which runs listens to. Under nohup the end of a terminal's session is none of them; where
+// there is a log file the signal means that.
+func wantedSignals(file *logFile) []os.Signal {
 	var wanted []os.Signal
 	for _, sig := range slices.Concat(termSignals, quitSignals, reopenSignals, stackSignals) {
-		if !slices.Contains(reopenSignals, sig) || !signal.Ignored(sig) { // nohup means it
+		if !slices.Contains(reopenSignals, sig) || file != nil || !signal.Ignored(sig) {
 			wanted = append(wanted, sig)
 		}
 	}
