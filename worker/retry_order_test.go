@@ -140,12 +140,12 @@ func TestTheNextAttemptWaitsForTheEndOfAnAlarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				app, alarm := newBlocking(t, umbel.Config{})
 				task, starts := twice(app, options...)
-				_, stop := start(t, app, worker.Config{Concurrency: 1})
 				r, err := task.Send(t.Context(), 7)
 				if err != nil {
 					t.Fatal(err)
 				}
 				alarm.Store(true)
+				_, stop := start(t, app, worker.Config{Concurrency: 1})
 				time.Sleep(10 * time.Minute)
 				if n := starts.Load(); n != 1 {
 					t.Errorf("%d starts during an alarm, want 1", n)
@@ -168,12 +168,12 @@ func TestADeadLetterWaitsForTheEndOfAnAlarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				app, alarm := newBlocking(t, umbel.Config{TaskDefaultQueue: "orders", TaskQueues: []umbel.QueueConfig{{Name: "orders", DeadLetter: "orders.dlq"}}})
 				task := umbel.Register(app, "fails", func(context.Context, int) (int, error) { return 0, errBoom }, options...)
-				_, stop := start(t, app, worker.Config{Concurrency: 1})
 				r, err := task.Send(t.Context(), 7)
 				if err != nil {
 					t.Fatal(err)
 				}
 				alarm.Store(true)
+				_, stop := start(t, app, worker.Config{Concurrency: 1})
 				time.Sleep(10 * time.Minute)
 				if s, err := r.State(t.Context()); s != umbel.Pending || err != nil {
 					t.Errorf("state %s, %v during the alarm: its message is kept nowhere yet", s, err)
