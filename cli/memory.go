@@ -24,7 +24,7 @@ func steadyMemory() (release func()) {
 
 // monitorHeap is the heap that a monitor aims at when it hears more events than usual. Left alone the collector lets garbage
 // grow to as much as is alive, which is bounded, and pages and disk have 200 MB with it.
-const monitorHeap = 96 << 20
+const monitorHeap = 76 << 20
 
 // boundMonitor has the collector work harder near monitorHeap, unless the environment says how to collect.
 func boundMonitor() {
