@@ -82,7 +82,7 @@ func read(ctx context.Context, text string, old func(value string) bool) (value 
 	return value, err
 }
 
-// A copy is what a store has told of one secret.
+// A copied secret is what a store has told of one secret.
 type copied struct {
 	turn  chan struct{} // cap 1: held by whoever reads the store or what is kept
 	known bool

@@ -14,6 +14,7 @@ import (
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/examples/shop/relay"
 	"github.com/umbel-go/umbel/examples/shop/store"
+	"github.com/umbel-go/umbel/internal/testenv"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -113,12 +114,10 @@ func TestARelayRunsUntilItIsTold(t *testing.T) {
 	go func() { ended <- r.Run(ctx) }()
 	request(t, s, 120) // more than one batch
 	r.Nudge()
-	for begun := time.Now(); time.Since(begun) < time.Minute; {
-		if n, _, err := s.Outbox(t.Context()); err != nil || n == 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond) // between two looks
-	}
+	testenv.Await(t, "the outbox is empty", func() bool {
+		n, _, err := s.Outbox(t.Context())
+		return err == nil && n == 0
+	}, nil)
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

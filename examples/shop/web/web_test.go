@@ -32,6 +32,7 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/store"
 	"github.com/umbel-go/umbel/examples/shop/trail"
 	"github.com/umbel-go/umbel/examples/shop/web"
+	"github.com/umbel-go/umbel/internal/testenv"
 	"github.com/umbel-go/umbel/worker"
 )
 
@@ -143,11 +144,7 @@ func keyed(key string) func(*http.Request) {
 
 func (r *rig) await(what string, so func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) { // between two looks
-		if time.Now().After(end) {
-			r.t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
+	testenv.Await(r.t, what, so, nil)
 }
 
 func TestAnOrderByTheAPI(t *testing.T) {
