@@ -201,6 +201,10 @@ func (g *Guard) check(r *http.Request, name, password string) (Role, int) {
 	case <-r.Context().Done():
 		return "", http.StatusUnauthorized
 	}
+	// Again, now that it is our turn: of a thousand guesses that came at once, all but the first have waited here.
+	if now = time.Now(); g.limit.blocked(addr, now) || g.limit.blocked("user "+name, now) {
+		return "", http.StatusTooManyRequests
+	}
 	s := g.nobody
 	if u != nil {
 		s = u.secret
