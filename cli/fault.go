@@ -120,7 +120,12 @@ func flagFault(cmd *cobra.Command, err error) error {
 	if !errors.As(err, &missing) || len(missing.GetSpecifiedName()) < 2 {
 		return misuse(cmd, "%w", err)
 	}
-	var names []string
+	name := missing.GetSpecifiedName()
+	return misuse(cmd, "no such option --%s.%s", name, didYouMean(name, flagNames(cmd), "--"))
+}
+
+// flagNames are the options that cmd shows, with those of every command.
+func flagNames(cmd *cobra.Command) (names []string) {
 	collect := func(f *pflag.Flag) {
 		if !f.Hidden {
 			names = append(names, f.Name)
@@ -128,8 +133,7 @@ func flagFault(cmd *cobra.Command, err error) error {
 	}
 	cmd.Flags().VisitAll(collect)
 	cmd.InheritedFlags().VisitAll(collect)
-	name := missing.GetSpecifiedName()
-	return misuse(cmd, "no such option --%s.%s", name, didYouMean(name, names, "--"))
+	return names
 }
 
 // didYouMean is a sentence with the nearest of the candidates, or "".

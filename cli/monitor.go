@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +44,8 @@ type monitorFlags struct {
 	settings          settingFlags
 	cloud             cloudFlags
 	oidc              oidcFlags
+	tls               access.TLS
+	flower            flowerFlags
 }
 
 func (p *program) monitorCommand() *cobra.Command {
@@ -60,7 +61,8 @@ Workers are asked to tell of their tasks; those started with -E do so unasked.
 
 Without users or tokens the monitor listens on loopback only, and whoever is
 there may look and change nothing. Flower's options have Flower's names, and may
-be given as FLOWER_NAME in the environment.`,
+be given as FLOWER_NAME in the environment, or in the file that --conf names.`,
+		Aliases: []string{"flower"},
 		Example: `  umbel monitor
   umbel monitor --address 0.0.0.0 --users users.txt --db postgres://ops@db/umbel
   umbel monitor passwd users.txt ann --role admin
@@ -76,6 +78,9 @@ be given as FLOWER_NAME in the environment.`,
 	fl.StringVar(&f.socket, "unix_socket", "", "listen at this unix socket `FILE` instead")
 	fl.StringVar(&f.prefix, "url_prefix", "", "`PATH` beneath which a proxy in front shows the pages")
 	fl.BoolVar(&f.proxy, "xheaders", false, "believe the X-Forwarded-For and -Proto of that proxy")
+	fl.StringVar(&f.tls.CertFile, "certfile", "", "serve over TLS with the certificate in this `FILE`; it may be renewed meanwhile")
+	fl.StringVar(&f.tls.KeyFile, "keyfile", "", "and the key in this `FILE`")
+	fl.StringVar(&f.tls.ClientCAs, "ca_certs", "", "serve only clients with a certificate of an authority in this `FILE`")
 	fl.StringSliceVar(&f.basic, "basic_auth", nil, "users with all rights, as `NAME:PASSWORD` with commas between, or where that is kept; better: --users")
 	fl.StringVar(&f.users, "users", "", "`FILE` of users, made by \"monitor passwd\"")
 	fl.StringVar(&f.tokens, "tokens", "", "`FILE` of API tokens, made by \"monitor token\"")
@@ -95,47 +100,18 @@ be given as FLOWER_NAME in the environment.`,
 	fl.StringSliceVar(&f.private, "mask_tasks", nil, "hide all values of these tasks: `NAMES` with * for any text")
 	fl.BoolVar(&f.maskAll, "mask_all", false, "hide the arguments and results of every task")
 	f.oidc.bind(cmd)
-	for _, name := range []string{"auto_refresh", "debug", "natural_time"} {
-		fl.Bool(name, true, "")
-		_ = fl.MarkHidden(name) // Flower's: pages are always live, and times always told both ways
-	}
+	f.flower.add(fl)
 	p.completeWords(cmd, "anonymous", "viewer", "operator", "admin")
 	cmd.AddCommand(p.monitorPasswdCommand(), p.monitorTokenCommand())
 	return cmd
 }
 
-// flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, or from the file that such a variable with _FILE behind it
-// names, unless they are given on the command line.
-func flowerEnv(cmd *cobra.Command) error {
-	for _, name := range slices.Concat([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
-		"broker_api", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames, cloudNames) {
-		if cmd.Flags().Changed(name) {
-			continue
-		}
-		for _, variable := range []string{"UMBEL_MONITOR_" + strings.ToUpper(name), "FLOWER_" + strings.ToUpper(name)} {
-			value, ok := os.LookupEnv(variable)
-			if file := os.Getenv(variable + "_FILE"); !ok && file != "" {
-				text, err := os.ReadFile(file)
-				if err != nil {
-					return &fault{code: exitConfig, err: fmt.Errorf("%s_FILE: %w", variable, err)}
-				}
-				value, ok = strings.TrimRight(string(text), "\r\n"), true
-			}
-			if !ok {
-				continue
-			}
-			if err := cmd.Flags().Set(name, value); err != nil {
-				return &fault{code: exitUsage, err: fmt.Errorf("%s: cannot take its value for --%s", variable, name)} // it may be a secret
-			}
-			break
-		}
-	}
-	return nil
-}
-
 func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 	boundMonitor()
 	if err := flowerEnv(cmd); err != nil {
+		return err
+	}
+	if err := f.flower.read(cmd); err != nil {
 		return err
 	}
 	given, err := f.settings.values(cmd, nil)
@@ -147,6 +123,7 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 	}
 	log := slog.New(textHandler(p.Err, slog.LevelInfo, p.ink.on))
 	p.app.SetLogger(log)
+	f.flower.empty.warn(log)
 	c, done, err := p.monitorConfig(cmd, f)
 	if err != nil {
 		return err
@@ -168,7 +145,7 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 	go func() {
 		select {
 		case <-m.Ready():
-			at := "http://" + m.Addr() + c.Prefix + "/"
+			at := m.Scheme() + "://" + m.Addr() + c.Prefix + "/"
 			if f.socket != "" {
 				at = f.socket
 			}
@@ -185,7 +162,7 @@ func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor
 	if f.management, err = secret.Read(cmd.Context(), f.management); err != nil {
 		return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("--broker_api: %w", err)}
 	}
-	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, Version: version, QuietWorkers: !f.events,
+	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, TLS: f.tls, Version: version, QuietWorkers: !f.events,
 		Forget:  time.Duration(f.forget) * time.Second,
 		Access:  access.Config{ReadOnly: f.readOnly, Proxy: f.proxy, Anonymous: access.Role(f.anonymous)},
 		History: history.Config{URL: f.db, Age: f.age, Size: f.size << 20, Tasks: f.tasks},

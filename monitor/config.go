@@ -26,6 +26,9 @@ type Config struct {
 	// Prefix is the path beneath which they are found, for a proxy in front. Defaults to "". Flower: url_prefix.
 	Prefix string
 
+	// TLS serves the pages over TLS. Defaults to plain HTTP, for loopback or a proxy in front that ends TLS.
+	TLS access.TLS
+
 	// Access says who may do what. Listening beyond loopback is refused while nobody has a password or token, or everybody may
 	// come in without.
 	Access access.Config

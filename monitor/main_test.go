@@ -104,7 +104,7 @@ func startApp(t *testing.T, settings umbel.Config, c monitor.Config) *rig {
 		t.Fatal("the monitor is not ready")
 	}
 	prefix := strings.TrimSuffix(c.Prefix, "/")
-	r.url = "http://" + m.Addr() + prefix
+	r.url = m.Scheme() + "://" + m.Addr() + prefix
 	if r.broker, err = app.Broker(ctx); err != nil {
 		t.Fatal(err)
 	}

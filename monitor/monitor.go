@@ -2,8 +2,10 @@ package monitor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -44,6 +46,7 @@ type Monitor struct {
 	config Config
 	guard  *access.Guard
 	mask   *mask.Mask
+	tls    *tls.Config // nil: pages are served without
 	ready  chan struct{}
 
 	newcomer chan struct{} // a worker has said that it is there; holds one
@@ -64,7 +67,11 @@ func New(app *umbel.App, c Config) (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Monitor{app: app, config: c, guard: guard, mask: m, ready: make(chan struct{}), newcomer: make(chan struct{}, 1)}, nil
+	secure, err := c.TLS.Config(c.Log)
+	if err != nil {
+		return nil, err
+	}
+	return &Monitor{app: app, config: c, guard: guard, mask: m, tls: secure, ready: make(chan struct{}), newcomer: make(chan struct{}, 1)}, nil
 }
 
 // Ready is closed once pages are served; Addr then says where.
@@ -72,6 +79,14 @@ func (m *Monitor) Ready() <-chan struct{} { return m.ready }
 
 // Addr is the address that Run listens at.
 func (m *Monitor) Addr() string { return m.addr }
+
+// Scheme is how pages are served: https or http.
+func (m *Monitor) Scheme() string {
+	if m.tls != nil {
+		return "https"
+	}
+	return "http"
+}
 
 // Run watches and serves until ctx ends. What was heard before is then on disk.
 func (m *Monitor) Run(ctx context.Context) (err error) {
@@ -118,7 +133,8 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	}
 	defer hide()
 	server := &http.Server{Handler: m.handler(face, exporter, settings.MetricsNames), ReadHeaderTimeout: headerPatience, ReadTimeout: bodyPatience, WriteTimeout: answerPatience,
-		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, BaseContext: func(net.Listener) context.Context { return ctx }}
+		IdleTimeout: idlePatience, MaxHeaderBytes: headersMost, TLSConfig: m.tls, ErrorLog: slog.NewLogLogger(m.config.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx }}
 
 	// What is heard stops first, then what writes it.
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
@@ -146,7 +162,11 @@ func (m *Monitor) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return face.Run(run) })
 	g.Go(func() error { return m.askForEvents(run) })
 	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		serve := server.Serve
+		if m.tls != nil {
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve pages: %w", err)
 		}
 		return nil
