@@ -34,8 +34,8 @@ write instead. Celery's settings are read as data: nothing is ever executed.
 
 A folder is read whole: .py, .sh, .env, .json, .tf, .yaml, .toml and the code in
 .md. Without a name it is the working directory. The exit code is 1 if something
-as bad as --fail-on was found. A comment "doctor: ignore RULE" excuses its line
-and the next one.
+as bad as --fail-on was found, or a file that was named could not be read. A
+comment "doctor: ignore RULE" excuses its line and the next one.
 
 With --aws it also asks AWS about the broker of the settings, and whether their
 secrets can be read; it changes nothing there.`,
@@ -113,10 +113,15 @@ func (p *program) doctor(cmd *cobra.Command, paths []string, c checkup) error {
 			return err
 		}
 	}
-	if limit > 0 && r.Worst() >= limit {
+	if limit > 0 && (r.Worst() >= limit || slices.ContainsFunc(paths, func(path string) bool { return unread(r, path) })) {
 		return &fault{code: exitFailure}
 	}
 	return nil
+}
+
+// unread tells whether nothing could be made of a file that was named.
+func unread(r *doctor.Report, path string) bool {
+	return !slices.Contains(r.Read, path) && slices.ContainsFunc(r.Unread, func(u doctor.Unread) bool { return u.Place.File == path })
 }
 
 // fix writes settings to a file that is not there yet.
@@ -171,8 +176,12 @@ func verdict(r *doctor.Report) string {
 		what = "broker"
 	}
 	files := fmt.Sprintf("%d %s read", len(r.Read), plural(len(r.Read), what))
+	nothing := "nothing is the matter"
+	if len(r.Unread) > 0 {
+		nothing += " in what could be read"
+	}
 	if len(r.Findings) == 0 {
-		return files + ": nothing is the matter"
+		return files + ": " + nothing
 	}
 	var parts []string
 	for s := doctor.Critical; s >= doctor.Low; s-- {

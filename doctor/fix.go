@@ -24,11 +24,12 @@ func (r *Report) Settings() ([]byte, error) {
 	}
 	f := fixer{system: &celery, out: make(map[string]any)}
 	for _, known := range setting.Table() {
-		if v, ok := celery.set[known.Name]; ok && !known.Own && v.Node != nil {
+		if v, ok := celery.set[known.Name]; ok && !known.Own && v.Node != nil && !f.aside(known, v) {
 			f.setting(known, v)
 		}
 	}
 	f.unserved()
+	f.yielded()
 	text := f.file()
 	if _, err := setting.Parse("umbel.yaml", text); err != nil {
 		return nil, fmt.Errorf("the settings make no settings file of Umbel's: %w", err)
@@ -42,6 +43,16 @@ type fixer struct {
 	names []string       // in the order of the manual
 	out   map[string]any // by name
 	notes []string       // what could not be written
+}
+
+// aside tells, and says, that a setting is given by settings for tests or development alone, beside others that are not.
+func (f *fixer) aside(known setting.Setting, v value) bool {
+	at, ok := f.counts[known.Name]
+	if !ok || f.assigned[at].rank != rankAside || !slices.ContainsFunc(f.assigned, func(a assigned) bool { return a.rank != rankAside }) {
+		return false
+	}
+	f.note("%s is left out: only what is for tests or development sets it (%s)", known.Name, v.Place)
+	return true
 }
 
 func (f *fixer) put(name string, v any) {
@@ -182,6 +193,27 @@ func crontab(n *python.Node) (any, bool) {
 	return out, true
 }
 
+// yielded says which other values settings are given, and do not count here.
+func (f *fixer) yielded() {
+	others := make(map[string][]string)
+	for i, a := range f.assigned {
+		known, ok := setting.Lookup(a.name)
+		switch at := f.counts[a.name]; {
+		case !ok || known.Class == setting.Refused || known.Class == setting.Accepted:
+		case a.name == "task_routes" || a.name == "task_queues": // all of them are put together
+		case i == at || a.source.String() == f.assigned[at].source.String():
+		case a.Place.File == f.assigned[at].Place.File && a.under == "" && i < at: // it is set anew further down
+		case a.under != "":
+			others[a.name] = append(others[a.name], a.Place.String()+" (under "+a.under+")")
+		default:
+			others[a.name] = append(others[a.name], a.Place.String())
+		}
+	}
+	for _, name := range keysOf(others) {
+		f.note("%s: what %s says was taken, not %s", name, f.assigned[f.counts[name]].Place, strings.Join(others[name], ", "))
+	}
+}
+
 // unserved gives tasks without a route a queue that a worker takes from, if one is called default.
 func (f *fixer) unserved() {
 	names, all := f.consumed()
@@ -204,6 +236,9 @@ func (f *fixer) queueTable() {
 		}
 		if f.deadEnd(q) {
 			continue
+		}
+		if q.unsure {
+			f.note("task_queues: exchange or key of %s is known only when Python runs (%s): write it here", q.name, q.Place)
 		}
 		options := make(map[string]any)
 		for key, text := range map[string]string{"exchange": q.exchange, "exchange_type": q.kind, "routing_key": q.key} {

@@ -13,25 +13,30 @@ import (
 // pythonReader finds settings and tasks in one Python source.
 type pythonReader struct {
 	*system
-	file  string
-	after int
-	names map[string]*python.Node // what the module assigned so far
-	found bool
+	file    string
+	after   int
+	names   map[string]*python.Node  // what the module assigned so far, its classes' attributes as Class.name
+	imports map[string]python.Import // by the names they have here
+	configs map[string]bool          // classes that are configurations
+	held    int                      // nodes and characters that names stand for
+	under   string                   // the condition of the statement that is read; "" for none
+	in      []string                 // the functions and classes around it
+	found   bool
 }
 
 // readPython reads a settings module, a module with an app, or one with tasks.
 func readPython(s *system, file string, after int, text string) bool {
-	r := pythonReader{system: s, file: file, after: after, names: make(map[string]*python.Node)}
 	m := python.Read(text)
+	r := pythonReader{system: s, file: file, after: after, names: make(map[string]*python.Node), imports: make(map[string]python.Import), configs: configs(m)}
+	for _, i := range m.Imports {
+		r.imports[i.As] = i
+	}
 	s.excuse(file, after, text)
 	for _, st := range m.Statements {
 		r.statement(st)
 	}
-	if r.found {
-		for _, skip := range m.Skipped {
-			if shell(text, skip.Line) {
-				continue
-			}
+	for _, skip := range m.Skipped {
+		if (r.found || s.named[file]) && !shell(text, skip.Line) {
 			s.unread = append(s.unread, Unread{Place{File: file, Line: after + skip.Line}, skip.Why})
 		}
 	}
@@ -68,45 +73,8 @@ func onlyCommands(text string) string {
 
 func (r *pythonReader) place(n *python.Node) Place { return Place{r.file, r.after + n.Line, n.Column} }
 
-func (r *pythonReader) value(n *python.Node) value {
-	n = r.expand(n, 0)
-	return value{n, r.place(n)}
-}
-
-// expand puts in the values of names that the module has assigned.
-func (r *pythonReader) expand(n *python.Node, depth int) *python.Node {
-	if n == nil || depth > 20 {
-		return n
-	}
-	if n.Kind == python.Name {
-		if v, ok := r.names[n.Text]; ok {
-			out := *v
-			out.Line, out.Column = n.Line, n.Column
-			return &out
-		}
-		return n
-	}
-	if n.Kind != python.List && n.Kind != python.Tuple && n.Kind != python.Dict {
-		return n
-	}
-	out := *n
-	out.Items = make([]*python.Node, len(n.Items))
-	for i, item := range n.Items {
-		out.Items[i] = r.expand(item, depth+1)
-	}
-	out.Pairs = make([]python.Pair, 0, len(n.Pairs))
-	for _, p := range n.Pairs {
-		v := r.expand(p.Value, depth+1)
-		if p.Key == nil && v.Kind == python.Dict {
-			out.Pairs = append(out.Pairs, v.Pairs...)
-			continue
-		}
-		out.Pairs = append(out.Pairs, python.Pair{Key: p.Key, Value: v})
-	}
-	return &out
-}
-
 func (r *pythonReader) statement(s python.Statement) {
+	r.in, r.under = s.In, condition(s.Under)
 	r.leftover(s)
 	switch {
 	case s.Name != "":
@@ -120,20 +88,46 @@ func (r *pythonReader) statement(s python.Statement) {
 	}
 }
 
+// condition is what decides whether a statement is run, "" if nothing does that could turn out otherwise in production.
+func condition(under []string) string {
+	for i := len(under) - 1; i >= 0; i-- {
+		word, rest, _ := strings.Cut(under[i], " ")
+		switch word {
+		case "try", "with", "finally":
+			continue
+		}
+		if strings.Contains(strings.ToLower(rest), "prod") && !strings.Contains(rest, "!=") && !strings.Contains(rest, "not ") {
+			continue
+		}
+		return under[i]
+	}
+	return ""
+}
+
 func (r *pythonReader) note(name string, n *python.Node) {
 	r.assign(name, r.value(n), true)
+	last := &r.assigned[len(r.assigned)-1]
+	last.under, last.rank = r.under, rank(append([]string{r.file}, r.in...))
 	r.found = true
 }
 
-// assignment is NAME = value, app.conf.name = value, app.conf["name"] = value, or app = Celery(…).
+// assignment is NAME = value, app.conf.name = value, app.conf["name"] = value, or app = Celery(…); or a change of one of these.
 func (r *pythonReader) assignment(s python.Statement) {
 	r.call(s.Value)
 	t := s.Target
-	if t.Kind == python.Index && isConf(t.Of) && t.Items[0].Kind == python.String {
-		r.note(t.Items[0].Text, s.Value)
+	if s.Sign != "=" {
+		r.amend(t, s.Sign, s.Value)
 		return
 	}
-	if t.Kind != python.Name || s.Sign != "=" {
+	if t.Kind == python.Index {
+		if isConf(t.Of) && t.Items[0].Kind == python.String {
+			r.note(t.Items[0].Text, s.Value)
+			return
+		}
+		r.amend(t.Of, "|=", &python.Node{Kind: python.Dict, Line: t.Line, Column: t.Column, Pairs: []python.Pair{{Key: t.Items[0], Value: s.Value}}})
+		return
+	}
+	if t.Kind != python.Name {
 		return
 	}
 	if before, name, ok := cutLast(t.Text, "."); ok {
@@ -142,10 +136,13 @@ func (r *pythonReader) assignment(s python.Statement) {
 		}
 		return
 	}
-	if slices.ContainsFunc(s.In, func(name string) bool { return !strings.Contains(strings.ToLower(name), "config") }) {
+	if len(s.In) > 0 {
+		r.remember(strings.Join(s.In, ".")+"."+t.Text, s.Value)
+	}
+	if !r.module() {
 		return // a function's own, or a class's that is no configuration
 	}
-	r.names[t.Text] = r.expand(s.Value, 0)
+	r.remember(t.Text, s.Value)
 	if r.isSetting(t.Text) {
 		r.note(t.Text, s.Value)
 	}
@@ -162,6 +159,23 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	}
 	return "", s, false
 }
+
+// configs are the classes of a module that hold settings: those named for it, those whose bases are, and those that an app is
+// given.
+func configs(m python.Module) map[string]bool {
+	out := make(map[string]bool)
+	for _, s := range m.Statements {
+		if s.Class && (isConfig(s.Name) || slices.ContainsFunc(s.Bases, func(b *python.Node) bool { return out[b.Text] || isConfig(b.Text) })) {
+			out[s.Name] = true
+		}
+		if v := s.Value; v != nil && v.Kind == python.Call && len(v.Items) > 0 && v.Items[0].Kind == python.Name && strings.HasSuffix(v.Of.Text, ".config_from_object") {
+			out[v.Items[0].Text] = true
+		}
+	}
+	return out
+}
+
+func isConfig(name string) bool { return strings.Contains(strings.ToLower(name), "config") }
 
 // isSetting tells whether a name that a module assigns is one of Celery's settings. Words that everybody uses (timezone,
 // include) count in a module that is named for Celery.
@@ -189,7 +203,12 @@ func (r *pythonReader) call(n *python.Node) {
 		return
 	}
 	pairs := n.Pairs
-	switch before, name, _ := cutLast(n.Of.Text, "."); {
+	before, name, _ := cutLast(r.origin(n.Of.Text), ".")
+	if sign, more := change(name, n); sign != "" && !isConf(&python.Node{Kind: python.Name, Text: before}) {
+		r.amend(&python.Node{Kind: python.Name, Text: before, Line: n.Line, Column: n.Column}, sign, more)
+		return
+	}
+	switch {
 	case name == "update" && isConf(&python.Node{Kind: python.Name, Text: before}):
 		for _, item := range n.Items {
 			pairs = append(pairs, r.expand(item, 0).Pairs...)

@@ -35,7 +35,7 @@ type Task struct {
 	Returns  *python.Node   // nil: not said
 	Opaque   bool           // its signature could not be read
 	Options  []python.Pair  // of the decorator, but name and bind
-	Queue    string         // by the decorator, the routes, or the default queue
+	Queue    string         // by the decorator, the routes, or the default queue; "" if only Python knows
 	Place    Place
 }
 
@@ -53,13 +53,13 @@ func (r *pythonReader) define(s python.Statement) {
 		if d.Kind == python.Call {
 			name = d.Of
 		}
-		if s.Class || name.Kind != python.Name || !isTaskDecorator(name.Text) {
+		if s.Class || name.Kind != python.Name || !isTaskDecorator(r.origin(name.Text)) || r.foreign(name.Text) {
 			continue
 		}
 		t := task{name: s.Name, function: s.Name, params: s.Params, returns: s.Returns, opaque: s.Opaque, Place: Place{r.file, r.after + d.Line, d.Column}}
 		if d.Kind == python.Call {
-			t.options = value{d, r.place(d)}
-			if given := r.expand(d.Get("name"), 0); given != nil && given.Kind == python.String {
+			t.options = r.value(d)
+			if given := t.options.Get("name"); given != nil && given.Kind == python.String {
 				t.name, t.named = given.Text, true
 			}
 		}
@@ -71,6 +71,25 @@ func (r *pythonReader) define(s python.Statement) {
 
 func isTaskDecorator(name string) bool {
 	return name == "task" || name == "shared_task" || strings.HasSuffix(name, ".task") || strings.HasSuffix(name, ".shared_task") || name == "periodic_task"
+}
+
+// libraries that have tasks, too.
+var libraries = []string{"invoke", "fabric", "locust", "prefect", "airflow", "dramatiq", "huey", "taskiq", "procrastinate", "luigi", "arq", "saq", "crewai", "nox"}
+
+// foreign tells whether a decorator is of another library that has tasks.
+func (r *pythonReader) foreign(name string) bool {
+	first, _, _ := strings.Cut(name, ".")
+	from := first
+	if i, ok := r.imports[first]; ok {
+		from, _, _ = strings.Cut(i.Module, ".")
+	} else if v, ok := r.names[first]; ok && v.Kind == python.Call {
+		if before, _, dotted := strings.Cut(v.Of.Text, "."); dotted {
+			from = before
+		} else if i, ok := r.imports[v.Of.Text]; ok {
+			from, _, _ = strings.Cut(i.Module, ".")
+		}
+	}
+	return slices.Contains(libraries, from)
 }
 
 // document takes a docstring: a string that is a statement, the first in its function.
@@ -201,7 +220,7 @@ func (r *Report) Tasks(root string) []Task {
 					d.Options = append(d.Options, python.Pair{Key: &python.Node{Kind: python.String, Text: "**"}, Value: p.Value})
 				case p.Key.Text == "bind":
 					d.Bound = p.Value.Kind == python.Bool && p.Value.Bool
-				case p.Key.Text != "name":
+				case p.Key.Text != "name" || !t.named: // a name that only Python knows
 					d.Options = append(d.Options, p)
 				}
 			}
@@ -218,6 +237,8 @@ func (r *Report) Tasks(root string) []Task {
 		if t.options.Node != nil {
 			if q := t.options.Get("queue"); q != nil && q.Kind == python.String {
 				d.Queue = q.Text
+			} else if q != nil && q.Kind != python.None {
+				d.Queue = ""
 			}
 		}
 		out = append(out, d)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,9 @@ const (
 
 // ErrNothing is returned when there was nothing to read.
 var ErrNothing = errors.New("no file that a doctor can read")
+
+// what a doctor reads, in the words of an error.
+const legible = "it reads .py, .sh, .env, .json, .tf, .yaml, .toml and .md, and tells them by their names"
 
 // skipped are folders in which nobody's settings stand.
 var skipped = []string{".git", ".hg", ".tox", ".venv", "venv", "node_modules", "site-packages", "__pycache__", ".terraform", "migrations"}
@@ -77,8 +81,8 @@ func Examine(paths ...string) (*Report, error) {
 			return nil, err
 		}
 	}
-	if len(r.Read) == 0 {
-		return nil, fmt.Errorf("%w among %s: it reads .py, .sh, .env, .json, .tf, .yaml, .toml and .md", ErrNothing, strings.Join(paths, ", "))
+	if len(r.Read)+len(r.Unread)+len(r.system.unread) == 0 {
+		return nil, fmt.Errorf("%w among %s: %s", ErrNothing, strings.Join(paths, ", "), legible)
 	}
 	r.system.settle()
 	for _, rule := range rules {
@@ -101,7 +105,7 @@ func (r *Report) read(path string, named bool) error {
 	kind := kindOf(path)
 	if kind == nil {
 		if named {
-			return fmt.Errorf("%s: a doctor reads .py, .sh, .env, .json, .tf, .yaml, .toml and .md, and tells them by their names", path)
+			return fmt.Errorf("%w in %s: %s", ErrNothing, path, legible)
 		}
 		return nil
 	}
@@ -114,11 +118,17 @@ func (r *Report) read(path string, named bool) error {
 	if err != nil {
 		return err
 	}
-	if len(text) > maxFile {
+	switch {
+	case len(text) > maxFile:
 		r.Unread = append(r.Unread, Unread{Place{File: path}, fmt.Sprintf("it is larger than %d MiB", maxFile>>20)})
 		return nil
+	case bytes.IndexByte(text, 0) >= 0:
+		r.Unread = append(r.Unread, Unread{Place{File: path}, "it is no text"})
+		return nil
 	}
-	if kind(r.system, path, 0, string(text)) || named {
+	r.system.named[path] = named
+	before := len(r.system.unread)
+	if kind(r.system, path, 0, string(text)) || named && len(r.system.unread) == before {
 		r.Read = append(r.Read, path)
 	}
 	return nil

@@ -88,12 +88,11 @@ func ecsResults(s *system, report func(Finding)) {
 
 // last is what a setting was last given, before variables were looked up.
 func (s *system) last(name string) (*python.Node, bool) {
-	for i := len(s.assigned) - 1; i >= 0; i-- {
-		if s.assigned[i].name == name {
-			return s.assigned[i].source, true
-		}
+	i, ok := s.counts[name]
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	return s.assigned[i].source, true
 }
 
 func ecsStop(s *system, report func(Finding)) {

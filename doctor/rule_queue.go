@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -130,7 +131,7 @@ func purgeQueues(s *system, report func(Finding)) {
 		}
 		report(Finding{
 			Severity: High, Verdict: Wrong, Place: c.Place,
-			What:    fmt.Sprintf("celery purge empties queue %q and leaves %s full", s.defaultQueue(), strings.Join(names, ", ")),
+			What:    fmt.Sprintf("celery purge empties queue %q and leaves %s full", cmp.Or(s.defaultQueue(), "task_default_queue"), strings.Join(names, ", ")),
 			Why:     "without task_queues it knows the default queue only; queues that routes name are not known to it. What workers have prefetched stays, too.",
 			Instead: "celery purge -Q " + strings.Join(names, ",") + ", or: umbel purge --dry-run",
 		})

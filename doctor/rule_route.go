@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -100,7 +101,20 @@ func unrouted(n *python.Node) []*python.Node {
 type queue struct {
 	name, exchange, kind, key string
 	arguments                 *python.Node
+	unsure                    bool // its exchange or key is known only when Python runs
 	value
+}
+
+// constant is a string, "" if it is none; what is there and is none makes the queue unsure.
+func (q *queue) constant(n *python.Node) string {
+	if n == nil || n.Kind == python.None {
+		return ""
+	}
+	if n.Kind != python.String {
+		q.unsure = true
+		return ""
+	}
+	return n.Text
 }
 
 // queues are those that settings declare; every other one is made by Celery when it is needed.
@@ -111,26 +125,30 @@ func (s *system) queues() []queue {
 			q := queue{value: value{item, a.at(item)}}
 			switch {
 			case item.Kind == python.Call: // Queue("name", Exchange("name", type=…), routing_key=…, queue_arguments=…)
-				if len(item.Items) > 0 {
-					q.name = item.Items[0].Text
-				}
-				x := item.Get("exchange")
-				if len(item.Items) > 1 {
-					x = item.Items[1]
-				}
-				if x != nil && x.Kind == python.Call && len(x.Items) > 0 {
-					q.exchange = x.Items[0].Text
-					if kind := x.Get("type"); kind != nil {
-						q.kind = kind.Text
-					} else if len(x.Items) > 1 {
-						q.kind = x.Items[1].Text
+				argument := func(i int, keyword string) *python.Node {
+					if len(item.Items) > i {
+						return item.Items[i]
 					}
-				} else if x != nil {
-					q.exchange = x.Text
+					return item.Get(keyword)
 				}
-				if key := item.Get("routing_key"); key != nil {
-					q.key = key.Text
+				if name := argument(0, "name"); name != nil && name.Kind == python.String {
+					q.name = name.Text
 				}
+				x := argument(1, "exchange")
+				if x != nil && x.Kind == python.Call {
+					kind := x.Get("type")
+					if len(x.Items) > 1 {
+						kind = x.Items[1]
+					}
+					q.kind = q.constant(kind)
+					if len(x.Items) > 0 {
+						x = x.Items[0]
+					} else {
+						x = x.Get("name")
+					}
+				}
+				q.exchange = q.constant(x)
+				q.key = q.constant(argument(2, "routing_key"))
 				q.arguments = item.Get("queue_arguments")
 			case item.Kind == python.Dict:
 				q.fromDict(item)
@@ -143,7 +161,7 @@ func (s *system) queues() []queue {
 			if p.Key != nil && p.Value.Kind == python.Dict {
 				q := queue{value: value{p.Value, a.at(p.Key)}}
 				q.fromDict(p.Value)
-				q.name = p.Key.Text
+				q.name = q.constant(p.Key)
 				out = append(out, q)
 			}
 		}
@@ -324,10 +342,10 @@ func (s *system) consumed() (names map[string]bool, all bool) {
 
 // defaultQueue is the queue of tasks without a route.
 func (s *system) defaultQueue() string {
-	if name := s.text("task_default_queue"); name != "" {
-		return name
+	if v, ok := s.get("task_default_queue"); ok && v.Kind != python.String {
+		return ""
 	}
-	return "celery"
+	return cmp.Or(s.text("task_default_queue"), "celery")
 }
 
 func defaultQueue(s *system, report func(Finding)) {
@@ -336,7 +354,7 @@ func defaultQueue(s *system, report func(Finding)) {
 		return
 	}
 	first := s.workers()[0]
-	if name := s.defaultQueue(); !names[name] {
+	if name := s.defaultQueue(); name != "" && !names[name] {
 		var lost []string
 		at := first.Place
 		for _, t := range s.tasks {

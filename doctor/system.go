@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/umbel-go/umbel/internal/python"
@@ -22,11 +24,13 @@ type system struct {
 	creations  []creation // of brokers
 	excuses    map[string]map[int]string
 	unread     []Unread
-	problems   []Finding // that reading found by itself
+	problems   []Finding       // that reading found by itself
+	named      map[string]bool // files that were named one by one
+	counts     map[string]int  // the place in assigned of the value that counts, by the setting's name
 }
 
 func newSystem() *system {
-	return &system{set: make(map[string]value), variables: make(map[string]variable), excuses: make(map[string]map[int]string)}
+	return &system{set: make(map[string]value), variables: make(map[string]variable), excuses: make(map[string]map[int]string), named: make(map[string]bool)}
 }
 
 // A value is an expression and where it stands.
@@ -42,6 +46,39 @@ type assigned struct {
 	value
 	celery bool         // in Python
 	source *python.Node // as written, before variables were looked up
+	under  string       // the condition it stands under, "" for none
+	rank   int          // of the file, as rank has it
+}
+
+// Ranks of settings modules and classes: what is made for tests or one's own machine does not decide what runs in production.
+const (
+	rankAside = iota
+	rankCommon
+	rankProduction
+)
+
+// rank tells by the last of these names that says something: of a file, of a class.
+func rank(names []string) int {
+	for i := len(names) - 1; i >= 0; i-- {
+		words := strings.FieldsFunc(strings.ToLower(strings.TrimSuffix(filepath.Base(names[i]), ".py")), func(r rune) bool { return r < 'a' || r > 'z' })
+		for _, word := range words {
+			switch {
+			case strings.HasPrefix(word, "prod") || word == "live":
+				return rankProduction
+			case slices.Contains([]string{"test", "tests", "testing", "ci", "local", "dev", "develop", "development", "debug", "staging", "stage"}, word):
+				return rankAside
+			}
+		}
+	}
+	return rankCommon
+}
+
+// before tells whether another value of the same setting, read after this one, counts instead of it.
+func (a assigned) before(b assigned) bool {
+	if (a.under == "") != (b.under == "") {
+		return b.under == ""
+	}
+	return a.rank <= b.rank
 }
 
 // A variable is one of the environment.
@@ -57,13 +94,16 @@ func (s *system) assign(spelt string, v value, celery bool) {
 	if ok {
 		name = known.Name
 	}
-	s.assigned = append(s.assigned, assigned{name, spelt, v, celery, v.Node})
+	s.assigned = append(s.assigned, assigned{name: name, spelt: spelt, value: v, celery: celery, source: v.Node, rank: rankCommon})
 	s.celery = s.celery || celery
 	s.umbel = s.umbel || !celery
 }
 
-// settle finds the last word on each setting when all is read: what an environment variable gives a setting, that setting has.
+// settle finds the value of each setting that counts when all is read: what an environment variable gives a setting, that setting
+// has, unless a file says otherwise; of files the last one, but what stands under a condition, or is made for tests, yields to
+// what is not.
 func (s *system) settle() {
+	s.counts = make(map[string]int)
 	for _, name := range keysOf(s.variables) {
 		v := s.variables[name]
 		known, ok := setting.Lookup(name)
@@ -74,7 +114,10 @@ func (s *system) settle() {
 	for i := range s.assigned {
 		a := &s.assigned[i]
 		a.Node = s.resolve(a.source)
-		s.set[a.name] = a.value
+		if at, ok := s.counts[a.name]; !ok || s.assigned[at].before(*a) {
+			s.counts[a.name] = i
+			s.set[a.name] = a.value
+		}
 	}
 }
 
@@ -83,6 +126,13 @@ func (s *system) settle() {
 func environment(n *python.Node) (name string, fallback *python.Node, ok bool) {
 	if n == nil {
 		return "", nil, false
+	}
+	if n.Kind == python.Call && len(n.Items) == 1 && len(n.Pairs) == 0 && slices.Contains([]string{"int", "float", "bool", "str"}, n.Of.Text) {
+		name, fallback, ok = environment(n.Items[0]) // int(os.getenv("A", "1"))
+		if ok && fallback != nil {
+			fallback = python.Fold(&python.Node{Kind: python.Call, Line: n.Line, Column: n.Column, Of: n.Of, Items: []*python.Node{fallback}})
+		}
+		return name, fallback, ok
 	}
 	if n.Kind == python.Operator && n.Text == "or" && len(n.Items) == 2 {
 		name, _, ok = environment(n.Items[0])

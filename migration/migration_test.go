@@ -159,3 +159,71 @@ func TestNothingToMoveIsAnError(t *testing.T) {
 		t.Error("it moved nothing")
 	}
 }
+
+// What Celery does without being told is said in Go, and what only looks like a policy is none.
+func TestRetriesMeanWhatTheyMeanInPython(t *testing.T) {
+	for _, c := range []struct{ options, want string }{
+		{"max_retries=5", "umbel.Retry{Max: 5, OnFunc: ByHand}"},
+		{"max_retries=None, default_retry_delay=60", "umbel.Retry{Max: umbel.NoLimit, Delay: time.Minute, OnFunc: ByHand}"},
+		{"autoretry_for=(OSError,)", "umbel.Retry{}"},
+		{"autoretry_for=(OSError,), retry_backoff=True", "umbel.Retry{Backoff: time.Second, Jitter: true}"},
+		{"autoretry_for=(OSError,), retry_backoff=5, retry_jitter=False", "umbel.Retry{Backoff: 5 * time.Second}"},
+		{"autoretry_for=(OSError,), retry_kwargs=dict(max_retries=2), retry_backoff=True, retry_jitter=True", "umbel.Retry{Max: 2, Backoff: time.Second, Jitter: true}"},
+		{"autoretry_for=(OSError,), default_retry_delay=5 * 60", "umbel.Retry{Delay: 5 * time.Minute}"},
+		{"acks_late=True", ""},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "tasks.py"), []byte("from celery import shared_task as st\n@st("+c.options+")\ndef x(): pass\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := doctor.Examine(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := New(r, Config{Root: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, o := range m.Tasks[0].options {
+			if strings.HasPrefix(o, "umbel.Retry") {
+				got = o
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.options, got, c.want)
+		}
+		i := slices.IndexFunc(m.Files, func(f File) bool { return f.Name == "tasks/app.go" })
+		if said := strings.Contains(string(m.Files[i].Text), "func ByHand"); said != strings.Contains(c.want, "ByHand") {
+			t.Errorf("%s: ByHand is written: %t", c.options, said)
+		}
+	}
+}
+
+// A name or a queue that only Python knows is said to be so: a task is not moved under a guess.
+func TestNamesAndQueuesThatOnlyPythonKnowsNeedAHand(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "tasks.py"), []byte("@shared_task(name=PREFIX + 'x', queue=QUEUE)\ndef x(): pass\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := doctor.Examine(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(r, Config{Root: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []string
+	for _, i := range m.Items() {
+		items = append(items, i.What)
+	}
+	want := []string{"its name is PREFIX + 'x', which only Python knows", "its queue is QUEUE, which only Python knows"}
+	if d := cmp.Diff(want, items); d != "" || m.Tasks[0].Queue != "" {
+		t.Errorf("%s%q", d, m.Tasks[0].Queue)
+	}
+	i := slices.IndexFunc(m.Files, func(f File) bool { return f.Name == "MIGRATION.md" })
+	if page := string(m.Files[i].Text); !strings.Contains(page, "Queue "+unsure) || strings.Contains(page, "-Q  ") {
+		t.Error(page)
+	}
+}

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,27 @@ import (
 // A policy gathers what the decorator says of retries.
 type policy struct {
 	set    bool
+	auto   bool // some errors are retried without the task's doing
 	fields []string
+}
+
+// says tells whether a field is given.
+func (p policy) says(field string) bool {
+	return slices.ContainsFunc(p.fields, func(f string) bool { return strings.HasPrefix(f, field+":") })
+}
+
+// settle adds what holds in Python without being said.
+func (p *policy) settle(t *Task) {
+	switch {
+	case !p.auto:
+		p.fields = append(p.fields, "OnFunc: ByHand")
+	case p.says("Backoff") && p.says("Delay"):
+		t.needs("its countdown or default_retry_delay is overwritten by retry_backoff in Python", "here Delay is the least wait: take it away for Python's waits")
+	}
+	if p.says("Backoff") && !p.says("Jitter") {
+		p.fields = append(p.fields, "Jitter: true")
+	}
+	p.fields = slices.DeleteFunc(p.fields, func(f string) bool { return f == "Jitter: false" })
 }
 
 // settle turns the decorator's options into Go's. Whatever has no counterpart needs a hand.
@@ -24,11 +45,20 @@ func (t *Task) settle() {
 	}
 	var p policy
 	for _, o := range t.Options {
+		switch {
+		case o.Key.Text == "name":
+			t.needs("its name is "+oneLine(o.Value.String())+", which only Python knows", "write it: "+t.Name+" follows from where the file lies")
+			continue
+		case o.Key.Text == "queue" && o.Value.Kind != python.String && o.Value.Kind != python.None:
+			t.needs("its queue is "+oneLine(o.Value.String())+", which only Python knows", "say it with umbel.Queue")
+			continue
+		}
 		if !t.option(o, &p) {
 			t.needs(fmt.Sprintf("option %s=%s of its decorator", o.Key.Text, oneLine(o.Value.String())), "no option of Go says it: write it by hand, or leave it")
 		}
 	}
 	if p.set {
+		p.settle(t)
 		t.options = append(t.options, "umbel.Retry{"+strings.Join(p.fields, ", ")+"}")
 	}
 }
@@ -59,7 +89,7 @@ func (t *Task) option(o python.Pair, p *policy) bool {
 	d, isTime := seconds(v)
 	switch o.Key.Text {
 	case "queue":
-		return v.Kind == python.String && add("umbel.Queue(%q)", v.Text)
+		return v.Kind == python.None || add("umbel.Queue(%q)", v.Text)
 	case "rate_limit":
 		if v.Kind == python.None {
 			return true
@@ -112,10 +142,7 @@ func (t *Task) option(o python.Pair, p *policy) bool {
 	case "retry_backoff_max":
 		return isTime && retry("BackoffMax: %s", d)
 	case "retry_jitter":
-		if v.Kind == python.Bool && v.Bool {
-			return retry("Jitter: true")
-		}
-		return v.Kind == python.Bool
+		return v.Kind == python.Bool && retry("Jitter: %t", v.Bool)
 	case "retry_kwargs":
 		if v.Kind != python.Dict {
 			return false
@@ -131,7 +158,7 @@ func (t *Task) option(o python.Pair, p *policy) bool {
 		}
 		return true
 	case "autoretry_for":
-		p.set = true
+		p.set, p.auto = true, true
 		if text := v.String(); text != "(Exception,)" && text != "[Exception]" && text != "Exception" {
 			t.needs("it is retried for "+oneLine(text)+" only", "give umbel.Retry the errors of Go: On: []error{…}; until then every error but a Permanent one is retried")
 		}

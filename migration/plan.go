@@ -19,6 +19,9 @@ type queue struct {
 
 }
 
+// unsure stands in place of a queue's name that only Python knows.
+const unsure = "that only Python knows"
+
 // queues are those of the tasks, those that carry the least risk first: nothing to write by hand, few tasks, not the default one.
 func (m *Migration) queues(fallback string) []*queue {
 	byName := make(map[string]*queue)
@@ -69,7 +72,7 @@ func (m *Migration) plan(r *doctor.Report, c Config) []byte {
 	line("| | queue | tasks | by hand | beat sends |")
 	line("|---|---|---|---|---|")
 	for i, q := range queues {
-		line("| %d | %s | %d | %d | %d |", i+1, code(q.name), len(q.tasks), q.hand, q.beat)
+		line("| %d | %s | %d | %d | %d |", i+1, cmp.Or(code(q.name), unsure), len(q.tasks), q.hand, q.beat)
 	}
 	line("\nWhat has the least to be written by hand comes first, what has the fewest tasks before others, and the default queue last: whatever has no")
 	line("route goes there, and what nobody has thought of.\n")
@@ -92,7 +95,7 @@ func (m *Migration) plan(r *doctor.Report, c Config) []byte {
 }
 
 func (m *Migration) section(line func(string, ...any), n int, q *queue) {
-	line("## %d. Queue %s\n", n, code(q.name))
+	line("## %d. Queue %s\n", n, cmp.Or(code(q.name), unsure))
 	for _, t := range q.tasks {
 		notes := []string{"`tasks." + t.goName + "`"}
 		if t.Beat {
@@ -103,12 +106,13 @@ func (m *Migration) section(line func(string, ...any), n int, q *queue) {
 		}
 		line("- [ ] %s: %s", code(t.Name), strings.Join(notes, ", "))
 	}
+	name := cmp.Or(q.name, "QUEUE")
 	line("\nCheck before: every task of the list is written and tested; a message runs twice without harm, as at least once is what the broker")
-	line("promises; `umbel queues -Q %s` shows the backlog and the consumers that there are.\n", q.name)
-	line("Move: start one Go worker beside Python's, `app worker -Q %s -n go-%s@%%h`. It takes its share. Watch for an hour that failures", q.name, strings.ReplaceAll(q.name, ".", "-"))
+	line("promises; `umbel queues -Q %s` shows the backlog and the consumers that there are.\n", name)
+	line("Move: start one Go worker beside Python's, `app worker -Q %s -n go-%s@%%h`. It takes its share. Watch for an hour that failures", name, strings.ReplaceAll(name, ".", "-"))
 	line("(`umbel events`, the monitor's page of tasks) and run times are as before, and that no task is unregistered. Then let Python's go:")
-	line("`umbel control cancel_consumer %s -d celery@HOST`, or stop them; add Go workers.\n", q.name)
-	line("Back: `umbel control add_consumer %s -d celery@HOST`, or start Python's workers, and stop Go's with SIGTERM: what they have begun they end, the rest", q.name)
+	line("`umbel control cancel_consumer %s -d celery@HOST`, or stop them; add Go workers.\n", name)
+	line("Back: `umbel control add_consumer %s -d celery@HOST`, or start Python's workers, and stop Go's with SIGTERM: what they have begun they end, the rest", name)
 	line("goes back to the queue at once. Messages, results and retries are the same on both sides.\n")
 }
 

@@ -12,7 +12,7 @@ import (
 
 // nameAll gives each task a name in Go that no other has.
 func nameAll(tasks []Task) {
-	taken := map[string]bool{"App": true, "NotWritten": true}
+	taken := map[string]bool{"App": true, "NotWritten": true, "ByHand": true}
 	for i := range tasks {
 		t := &tasks[i]
 		words := strings.Split(t.Name, ".")
@@ -39,7 +39,7 @@ func stubs(tasks []Task, c Config) ([]File, error) {
 	name := c.Package[strings.LastIndexByte(c.Package, '/')+1:]
 	files := []File{
 		{"main.go", []byte(fmt.Sprintf(mainText, strconv.Quote(c.Package), name))},
-		{name + "/app.go", []byte(fmt.Sprintf(appText, name, strconv.Quote(appName(tasks))))},
+		{name + "/app.go", []byte(fmt.Sprintf(appText, name, strconv.Quote(appName(tasks))) + byHand(tasks))},
 	}
 	modules := make(map[string][]*Task)
 	var order []string
@@ -132,6 +132,21 @@ func NotWritten(task string) error {
 	return umbel.Permanent(fmt.Errorf("task %%s is not written in Go yet", task))
 }
 `
+
+const byHandText = `
+// ByHand, as umbel.Retry.OnFunc, retries no error by itself: only what returns umbel.RetryIn is, as in Python what calls self.retry.
+func ByHand(error) bool { return false }
+`
+
+// byHand is the function ByHand, if a task needs it.
+func byHand(tasks []Task) string {
+	for _, t := range tasks {
+		if strings.Contains(strings.Join(t.options, ""), "OnFunc: ByHand") {
+			return byHandText
+		}
+	}
+	return ""
+}
 
 // source is a file of tasks, not formatted.
 func source(pkg string, tasks []*Task) string {

@@ -77,21 +77,34 @@ func (p *parser) number(t token) *Node {
 func (p *parser) text() *Node {
 	from := p.peek()
 	n := p.node(String, from)
-	known := true
+	var parts []*Node // with those of f-strings
+	format, known := false, true
 	for {
-		switch t := p.peek(); t.kind {
+		t := p.peek()
+		switch t.kind {
 		case bytesToken:
 			n.Kind = Bytes
 			n.Text += t.text
 		case stringToken:
 			n.Text += t.text
 		case formatToken:
-			known = false
+			format = true
+			inside, ok := p.format(t)
+			parts = append(parts, inside...)
+			known = known && ok
 		default:
-			if !known {
+			switch {
+			case !known:
 				return p.unknown(from)
+			case format:
+				out := p.unknown(from)
+				out.Kind, out.Items = Format, parts
+				return Fold(out)
 			}
 			return n
+		}
+		if t.kind == stringToken {
+			parts = append(parts, &Node{Kind: String, Line: t.line, Column: t.column, Text: t.text})
 		}
 		p.take()
 	}

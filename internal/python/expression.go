@@ -171,7 +171,7 @@ func (p *parser) binary(level int) *Node {
 		}
 		n := p.node(Operator, from)
 		n.Text, n.Items = sign, []*Node{left, p.binary(level + 1)}
-		left = fold(n)
+		left = Fold(n)
 	}
 	return left
 }
@@ -190,7 +190,7 @@ func (p *parser) unary() *Node {
 		n := p.node(Operator, from)
 		n.Text = p.take().text
 		n.Items = []*Node{p.unary()}
-		return fold(n)
+		return Fold(n)
 	}
 	base := p.postfix()
 	if !p.accept("**") {
@@ -200,7 +200,7 @@ func (p *parser) unary() *Node {
 	defer func() { p.depth-- }()
 	n := p.node(Operator, from)
 	n.Text, n.Items = "**", []*Node{base, p.unary()}
-	return fold(n)
+	return Fold(n)
 }
 
 // postfix is an atom with what follows it: attributes, calls, indexes.
@@ -224,7 +224,7 @@ func (p *parser) postfix() *Node {
 			c := p.node(Call, from)
 			c.Of = n
 			p.arguments(c)
-			n = c
+			n = Fold(c)
 		case p.accept("["):
 			i := p.node(Index, from)
 			i.Of, i.Items = n, []*Node{p.slice()}

@@ -8,6 +8,7 @@ import (
 // A Module is what a source says, from top to bottom.
 type Module struct {
 	Statements []Statement
+	Imports    []Import
 	Skipped    []Skip // lines that could not be read
 }
 
@@ -15,6 +16,15 @@ type Module struct {
 type Skip struct {
 	Line int
 	Why  string
+}
+
+// An Import is one name that another module gives.
+type Import struct {
+	Line   int
+	Level  int    // dots before Module
+	Module string // dotted
+	Name   string // what of it; "*" for all, "" for the module itself
+	As     string // its name here
 }
 
 // A Statement is an assignment (Target and Value), an expression (Value), or the definition of a function or class (Name).
@@ -127,7 +137,15 @@ func (r *moduleReader) statement(first token) {
 		case "if", "elif", "else", "while", "for", "with", "try", "except", "finally":
 			r.condition(first)
 			return
-		case "import", "from", "pass", "break", "continue", "global", "nonlocal", "assert", "raise", "del", "return":
+		case "match", "case":
+			if r.heads() {
+				r.condition(first)
+				return
+			}
+		case "import", "from":
+			r.imports()
+			return
+		case "pass", "break", "continue", "global", "nonlocal", "assert", "raise", "del", "return":
 			for t := r.peek(); t.kind != newlineToken && t.kind != endToken && !r.sees(";"); t = r.peek() {
 				r.take()
 			}
@@ -136,6 +154,20 @@ func (r *moduleReader) statement(first token) {
 	}
 	r.decorators = nil
 	r.simple(t)
+}
+
+// heads tells whether "match" or "case" begins a statement here, and is no name: its line ends with a colon, or it stands among the
+// cases of a match.
+func (r *moduleReader) heads() bool {
+	if r.peek().text == "case" && len(r.blocks) > 0 && strings.HasPrefix(r.blocks[len(r.blocks)-1].under, "match ") {
+		return true
+	}
+	at := r.at
+	for t := r.tokens[at]; t.kind != newlineToken && t.kind != endToken; t = r.tokens[at] {
+		at++
+	}
+	last := r.tokens[at-1]
+	return at-1 > r.at+1 && last.kind == signToken && last.text == ":"
 }
 
 // simple is an assignment or an expression.

@@ -24,9 +24,10 @@ const (
 	Call
 	Index    // Of[Items[0]]
 	Operator // Text applied to Items
+	Format   // an f-string: Items are its parts, Text is its source
 )
 
-var kindNames = [...]string{"expression", "None", "boolean", "integer", "number", "string", "bytes", "list", "tuple", "set", "dict", "name", "call", "index", "operation"}
+var kindNames = [...]string{"expression", "None", "boolean", "integer", "number", "string", "bytes", "list", "tuple", "set", "dict", "name", "call", "index", "operation", "f-string"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -35,11 +36,11 @@ type Node struct {
 	Kind         Kind
 	Line, Column int // from 1
 
-	Text  string  // String, Bytes: its value; Name: dotted; Operator: its sign; Unknown: the source
+	Text  string  // String, Bytes: its value; Name: dotted; Operator: its sign; Unknown, Format: the source
 	Bool  bool    // Bool
 	Int   int64   // Int
 	Float float64 // Float
-	Items []*Node // List, Tuple, Set: the items; Call: positional arguments; Operator: operands; Index: the key
+	Items []*Node // List, Tuple, Set: the items; Call: positional arguments; Operator: operands; Index: the key; Format: the parts
 	Pairs []Pair  // Dict: the entries; Call: keyword arguments
 	Of    *Node   // Call: what is called; Index: what is indexed
 }
@@ -64,6 +65,44 @@ func (n *Node) Get(key string) *Node {
 // Is tells whether n is a string, or a name, of this text.
 func (n *Node) Is(text string) bool {
 	return n != nil && (n.Kind == String || n.Kind == Name) && n.Text == text
+}
+
+// At is a copy of n in which everything stands at one place.
+func (n *Node) At(line, column int) *Node {
+	if n == nil {
+		return nil
+	}
+	out := *n
+	out.Line, out.Column = line, column
+	out.Of = n.Of.At(line, column)
+	out.Items = make([]*Node, len(n.Items))
+	for i, item := range n.Items {
+		out.Items[i] = item.At(line, column)
+	}
+	out.Pairs = make([]Pair, len(n.Pairs))
+	for i, p := range n.Pairs {
+		out.Pairs[i] = Pair{p.Key.At(line, column), p.Value.At(line, column)}
+	}
+	return &out
+}
+
+// Size counts the nodes of n, no further than to limit: values that hold others twice, and these twice again, can be too large to
+// be walked through.
+func (n *Node) Size(limit int) int {
+	if n == nil || limit <= 0 {
+		return 0
+	}
+	size := 1
+	add := func(child *Node) { size += child.Size(limit - size) }
+	add(n.Of)
+	for _, item := range n.Items {
+		add(item)
+	}
+	for _, p := range n.Pairs {
+		add(p.Key)
+		add(p.Value)
+	}
+	return size
 }
 
 // Number is the value of an integer, float or boolean.
@@ -142,7 +181,7 @@ func (n *Node) String() string {
 		return quote(n.Text)
 	case n.Kind == Bytes:
 		return "b" + quote(n.Text)
-	case n.Kind == Name || n.Kind == Unknown:
+	case n.Kind == Name || n.Kind == Unknown || n.Kind == Format:
 		return n.Text
 	case n.Kind == List:
 		return "[" + join(n.Items) + "]"

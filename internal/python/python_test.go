@@ -58,6 +58,24 @@ func TestExpressions(t *testing.T) {
 		"timedelta(seconds=30)":         "timedelta(seconds=30)",
 		"os.getenv('A') or 'b'":         "os.getenv('A') or 'b'",
 		"'%s' % x":                      "'%s' % x",
+		"'%s-%d%%' % ('a', 2)":          "'a-2%'",
+		"'%s' % (1, 2)":                 "'%s' % (1, 2)", // Python fails on it
+		"'%(a)s' % {'a': 1}":            "'%(a)s' % {'a': 1}",
+		"f'{{{1}}}' 'b' f\"{'c'}\"":     "'{1}bc'",
+		"f'{x!r}'":                      "f'{x!r}'",
+		"f'{1:>3}'":                     "f'{1:>3}'",
+		"f'{'":                          "f'{'", // no Python
+		"f'\\n{1}'":                     "f'\\n{1}'",
+		"dict(a=1, **b)":                "{'a': 1, **b}",
+		"dict(x)":                       "dict(x)",
+		"int('5')":                      "5",
+		"int('x')":                      "int('x')",
+		"int(2.9)":                      "2",
+		"float('1.5')":                  "1.5",
+		"str(5)":                        "'5'",
+		"bool('')":                      "False",
+		"tuple([1])":                    "(1,)",
+		"{'a': 1} | {'b': 2}":           "{'a': 1, 'b': 2}",
 		"...":                           "...",
 	} {
 		m := Read("x = " + source + "\n")
@@ -136,6 +154,32 @@ last = 10`)
 	}
 	if len(m.Skipped) != 0 {
 		t.Errorf("skipped %v", m.Skipped)
+	}
+}
+
+func TestMatchAndCaseAreStatementsAndNames(t *testing.T) {
+	m := Read("match mode:\n    case 'a' | 'b': x = 1\n    case _:\n        x = 2\nmatch = 3\ncase: int = 4\nmatch(5)\nmatch[6]\n")
+	var got []string
+	for _, s := range m.Statements {
+		got = append(got, say(s))
+	}
+	want := []string{"2 match mode/case 'a' | 'b' x = 1", "4 match mode/case _ x = 2", "5  match = 3", "6  case = 4", "7  match(5)", "8  match[6]"}
+	if d := cmp.Diff(want, got); d != "" || len(m.Skipped) > 0 {
+		t.Errorf("%s%v", d, m.Skipped)
+	}
+}
+
+func TestImportsAreRead(t *testing.T) {
+	m := Read("import os, a.b.c\nimport celery as c\nfrom celery import (Celery,  # the app\n    shared_task as st,\n)\nfrom ..base import *\nfrom . import x; y = 1\nfrom ...a.b import c\n")
+	want := []Import{
+		{1, 0, "os", "", "os"}, {1, 0, "a.b.c", "", "a"}, {2, 0, "celery", "", "c"}, {3, 0, "celery", "Celery", "Celery"}, {3, 0, "celery", "shared_task", "st"},
+		{6, 2, "base", "*", "*"}, {7, 1, "", "x", "x"}, {8, 3, "a.b", "c", "c"},
+	}
+	if d := cmp.Diff(want, m.Imports); d != "" {
+		t.Error(d)
+	}
+	if len(m.Statements) != 1 || len(m.Skipped) > 0 {
+		t.Errorf("%v %v", m.Statements, m.Skipped)
 	}
 }
 

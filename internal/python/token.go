@@ -10,7 +10,7 @@ const (
 	numberToken
 	stringToken // Text is the value
 	bytesToken
-	formatToken // an f-string: its value is known only when it runs; Text is the source
+	formatToken // an f-string; Text is the source
 	signToken
 	errorToken // what no token begins with; Text says why
 )

@@ -37,7 +37,7 @@ func countWidgets(ctx context.Context, _ struct{}) (any, error) {
 //
 // TODO: it is bound (bind=True): self is the task: self.request is umbel.RequestFrom(ctx), self.retry is return umbel.RetryIn(…), self.update_state is Request.Progress.
 var ErrorBackoffTest = umbel.Register(App, "demoapp.tasks.error_backoff_test", errorBackoffTest,
-	umbel.Retry{Max: 3, Backoff: 2 * time.Second},
+	umbel.Retry{Max: 3, Backoff: 2 * time.Second, Jitter: true},
 )
 
 func errorBackoffTest(ctx context.Context, _ struct{}) (any, error) {

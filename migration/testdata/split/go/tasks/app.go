@@ -15,3 +15,6 @@ var App = umbel.New("app")
 func NotWritten(task string) error {
 	return umbel.Permanent(fmt.Errorf("task %s is not written in Go yet", task))
 }
+
+// ByHand, as umbel.Retry.OnFunc, retries no error by itself: only what returns umbel.RetryIn is, as in Python what calls self.retry.
+func ByHand(error) bool { return false }

@@ -19,7 +19,7 @@ type ChargeInput struct {
 var Charge = umbel.Register(App, "shop.orders.jobs.charge", charge,
 	umbel.Summary("Charge an order once."),
 	umbel.AcksLate(),
-	umbel.Retry{Max: umbel.NoLimit, Delay: time.Minute},
+	umbel.Retry{Max: umbel.NoLimit, Delay: time.Minute, OnFunc: ByHand},
 )
 
 func charge(ctx context.Context, in ChargeInput) (bool, error) {
