@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,8 @@ type shownBroker struct {
 			MemAlarm bool  `json:"mem_alarm"`
 		}
 		Connections int
+		Publish     float64 `json:"publish_rate"`
+		Confirm     float64 `json:"confirm_rate"`
 	}
 	Connections []struct{ Name, User, Peer, State, Client string }
 }
@@ -170,7 +173,7 @@ func TestAManagementAPIThatRefusesIsToldOf(t *testing.T) {
 	}
 }
 
-// What is wrong with the broker, in words: an alarm, and messages that no queue takes.
+// What is wrong with the broker, in words: an alarm, and messages that no queue takes. Those that a queue refuses lack their confirms.
 func TestAMemoryAlarmAndUnroutableMessagesAreToldOf(t *testing.T) {
 	t.Parallel()
 	rabbit := testenv.OwnRabbitMQ(t, "collect_statistics_interval = 1000")
@@ -180,6 +183,35 @@ func TestAMemoryAlarmAndUnroutableMessagesAreToldOf(t *testing.T) {
 	r.await("messages that no queue takes are told of", func() bool {
 		_ = r.broker.Publish(ctx, &broker.Message{RoutingKey: "nowhere"}) // is returned
 		return strings.Contains(r.alerts(), "problem unroutable")
+	})
+	full := map[string]any{"x-max-length": 1, "x-overflow": "reject-publish"}
+	if err := r.broker.Declare(ctx, broker.Topology{Queues: []broker.Queue{{Name: "open", Durable: true}, {Name: "full", Durable: true, Arguments: full}}}); err != nil {
+		t.Fatal(err)
+	}
+	sends := func(queue string) {
+		for range 5 {
+			_ = r.broker.Publish(ctx, &broker.Message{RoutingKey: queue}) // is nacked, where the queue is full
+		}
+	}
+	missed := func() int64 {
+		var about struct {
+			Stats struct{ Publish, Confirm int64 } `json:"message_stats"`
+		}
+		if err := json.Unmarshal(rabbit.API("GET", "/api/overview", nil), &about); err != nil {
+			t.Fatal(err)
+		}
+		return about.Stats.Publish - about.Stats.Confirm
+	}
+	r.await("what is sent is confirmed", func() bool {
+		sends("open")
+		var b shownBroker
+		r.get("/api/v1/broker", &b)
+		return b.Cluster != nil && b.Cluster.Publish > 1 && b.Cluster.Confirm > 1
+	})
+	before := missed()
+	r.await("what a queue refuses is published, and not confirmed", func() bool {
+		sends("full")
+		return missed() > before+20
 	})
 	rabbit.Ctl("set_vm_memory_high_watermark", "0.00001")
 	r.await("the alarm is told of", func() bool { return strings.Contains(r.alerts(), "problem memory-alarm") })

@@ -85,10 +85,14 @@ type Overview struct {
 	} `json:"queue_totals"`
 	Stats struct {
 		Publish  Rate `json:"publish_details"`
+		Confirm  Rate `json:"confirm_details"` // of those whose senders want confirms
 		Deliver  Rate `json:"deliver_get_details"`
 		Ack      Rate `json:"ack_details"`
 		Returned Rate `json:"return_unroutable_details"`
 		Dropped  Rate `json:"drop_unroutable_details"`
+
+		Published int64 `json:"publish"` // since the broker began to count
+		Confirmed int64 `json:"confirm"`
 	} `json:"message_stats"`
 }
 

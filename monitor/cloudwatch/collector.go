@@ -141,6 +141,7 @@ func (c *Collector) broker(r *report) {
 	r.add("ConsumerCount", Count, float64(b.Consumers), at)
 	r.add("ConnectionCount", Count, float64(b.Connections), at)
 	r.add("PublishRate", CountPerSecond, b.Publish, at)
+	r.add("ConfirmRate", CountPerSecond, b.Confirm, at)
 	r.add("AckRate", CountPerSecond, b.Ack, at)
 	for _, n := range b.Nodes {
 		node := Dimension{"Node", n.Name}

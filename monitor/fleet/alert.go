@@ -63,15 +63,23 @@ func (f *Fleet) judge(ctx context.Context, now time.Time) []Alert {
 	f.judgeWorkers(now, add)
 	f.judgeQueues(now, add)
 	f.judgeTasks(ctx, now, add)
-	if n, why := f.Broker(); why != "" {
-		add(warning, "management-unreachable", "", "The management API does not answer: %s", why)
-	} else if n != nil {
-		n.judge(add)
-	}
+	f.judgeBroker(add)
 	slices.SortStableFunc(out, func(a, b Alert) int {
 		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject))
 	})
 	return out
+}
+
+func (f *Fleet) judgeBroker(add adder) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.clusterErr != "":
+		add(warning, "management-unreachable", "", "The management API does not answer: %s", f.clusterErr)
+	case f.cluster != nil:
+		f.cluster.judge(add)
+		f.confirms.judge(add)
+	}
 }
 
 type adder func(level, kind, subject, format string, args ...any)

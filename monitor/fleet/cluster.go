@@ -25,6 +25,7 @@ type Cluster struct {
 	Ready       int     `json:"ready"`     // messages of all virtual hosts
 	Unsettled   int     `json:"unsettled"` // likewise
 	Publish     float64 `json:"publish_rate"`
+	Confirm     float64 `json:"confirm_rate"` // of producers that want confirms: Celery's do not, unless told
 	Deliver     float64 `json:"deliver_rate"`
 	Ack         float64 `json:"-"`
 	Unroutable  float64 `json:"unroutable_rate"` // messages a second that no queue took
@@ -133,10 +134,11 @@ func (f *Fleet) manage(ctx context.Context) (answered bool) {
 	c.Name, c.Product, c.Version = about.Name, cmp.Or(about.Product, "RabbitMQ"), about.Version
 	c.Connections, c.Channels, c.Queues, c.Consumers = about.Totals.Connections, about.Totals.Channels, about.Totals.Queues, about.Totals.Consumers
 	c.Ready, c.Unsettled = about.Waiting.Ready, about.Waiting.Unacked
-	c.Ack = about.Stats.Ack.Rate
-	c.Publish, c.Deliver, c.Unroutable = about.Stats.Publish.Rate, about.Stats.Deliver.Rate, about.Stats.Returned.Rate+about.Stats.Dropped.Rate
+	c.Publish, c.Confirm, c.Deliver, c.Ack = about.Stats.Publish.Rate, about.Stats.Confirm.Rate, about.Stats.Deliver.Rate, about.Stats.Ack.Rate
+	c.Unroutable = about.Stats.Returned.Rate + about.Stats.Dropped.Rate
 	slices.SortFunc(c.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
 	f.clusterErr, f.cluster = "", c
+	f.confirms.look(time.Now(), flow{about.Stats.Published, about.Stats.Confirmed})
 	for i := range list {
 		f.managed(&list[i])
 	}

@@ -83,6 +83,7 @@ type Fleet struct {
 	alerts     []Alert
 	cluster    *Cluster
 	clusterErr string
+	confirms   confirms
 	paused     map[string]bool // queues, as the result store has it
 	advice     *scaling.Advice
 }

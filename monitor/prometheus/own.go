@@ -25,6 +25,7 @@ var (
 	brokerDisk     = &metric.Family{Name: "umbel_broker_disk_free_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Free disk of that node"}
 	brokerAlarm    = &metric.Family{Name: "umbel_broker_alarm", Kind: metric.KindGauge, Labels: []string{"node", "alarm"}, Help: "1 while the node takes no more messages, for memory or disk"}
 	brokerLinks    = &metric.Family{Name: "umbel_broker_connections", Kind: metric.KindGauge, Labels: nil, Help: "Connections to the broker, all nodes together"}
+	brokerRate     = &metric.Family{Name: "umbel_broker_rate", Kind: metric.KindGauge, Labels: []string{"of"}, Help: "Messages a second, all virtual hosts together: publish, confirm (of producers that want confirms), deliver, ack"}
 	monitorEvents  = &metric.Family{Name: "umbel_monitor_events_total", Kind: metric.KindCounter, Labels: nil, Help: "Events of tasks that were written into the history"}
 	monitorLag     = &metric.Family{Name: "umbel_monitor_lag_seconds", Kind: metric.KindGauge, Labels: nil, Help: "How long the first event of the latest write had waited, in seconds"}
 	monitorLinked  = &metric.Family{Name: "umbel_monitor_connected", Kind: metric.KindGauge, Labels: nil, Help: "1 while events are heard"}
@@ -33,7 +34,7 @@ var (
 )
 
 var ownFamilies = []*metric.Family{fleetEvents, fleetTook, fleetFailures, fleetWorkers, fleetActive, queueMessages, queueConsumers, queueDead,
-	queueRate, queueDesired, fleetRemovable, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, monitorEvents, monitorLag, monitorLinked, monitorHistory,
+	queueRate, queueDesired, fleetRemovable, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, brokerRate, monitorEvents, monitorLag, monitorLinked, monitorHistory,
 	monitorAlerts}
 
 func (x *Exporter) own(p *metric.Page) {
@@ -164,4 +165,8 @@ func (x *Exporter) broker(p *metric.Page) {
 		p.Add(brokerAlarm, metric.Truth(n.DiskAlarm), n.Name, "disk")
 	}
 	p.Add(brokerLinks, float64(c.Connections))
+	p.Add(brokerRate, c.Publish, "publish")
+	p.Add(brokerRate, c.Confirm, "confirm")
+	p.Add(brokerRate, c.Deliver, "deliver")
+	p.Add(brokerRate, c.Ack, "ack")
 }

@@ -17,6 +17,7 @@ func TestCloudWatchIsToldOfTheFleet(t *testing.T) {
 		"MessageCount Environment=test Broker=mq":                     42,
 		"ConsumerCount Environment=test Broker=mq":                    5,
 		"PublishRate Environment=test Broker=mq":                      12.5,
+		"ConfirmRate Environment=test Broker=mq":                      12,
 		"AckRate Environment=test Broker=mq":                          11,
 		"ConnectionCount Environment=test Broker=mq":                  7,
 		"RabbitMQMemUsed Environment=test Broker=mq Node=rabbit@one":  1e8,

@@ -43,9 +43,13 @@ func TestAlertsAreRaisedByWhatTheyAreFor(t *testing.T) {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}
 	for what, change := range map[string][2]string{
-		"memory":    {"> 0.8", "> 0.95"},
-		"dead":      {" unless on (queue) umbel_queue_dead_letters", ""},
-		"beat":      {"sum by (schedule) (umbel_beat_leader) == 0", "umbel_beat_leader == 0"},
+		"memory":   {"> 0.8", "> 0.95"},
+		"dead":     {" unless on (queue) umbel_queue_dead_letters", ""},
+		"beat":     {"sum by (schedule) (umbel_beat_leader) == 0", "umbel_beat_leader == 0"},
+		"confirms": {"< 0.5 * (avg_over_time", "< 1.5 * (avg_over_time"},
+		"usual": {`[1h] offset 10m)
+              /`, `[5m])
+              /`},
 		"consumers": {"umbel_queue_consumers == 0", "umbel_queue_consumers >= 0"},
 	} {
 		changed := strings.Replace(string(rules), change[0], change[1], 1)

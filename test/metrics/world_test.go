@@ -146,7 +146,7 @@ func management(t *testing.T) string {
 			"disk_free_limit": 50000000, "fd_used": 30}]`,
 		"/api/overview": `{"rabbitmq_version": "4.1.0", "cluster_name": "mq", "object_totals": {"connections": 7, "consumers": 5},
 			"queue_totals": {"messages_ready": 40, "messages_unacknowledged": 2},
-			"message_stats": {"publish_details": {"rate": 12.5}, "ack_details": {"rate": 11}}}`,
+			"message_stats": {"publish_details": {"rate": 12.5}, "confirm_details": {"rate": 12}, "ack_details": {"rate": 11}}}`,
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) })
 	}

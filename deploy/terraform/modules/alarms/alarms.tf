@@ -1,166 +1,103 @@
-# Alarms on what umbel monitor --cloudwatch tells. A metric that is not told at all is an alarm, too, where that means that nobody looks.
+# Alarms on what umbel monitor --cloudwatch tells, one row for each. A metric that is not told at all is an alarm, too, where that
+# means that nobody looks: missing = "breaching".
 
-resource "aws_cloudwatch_metric_alarm" "no_consumer" {
-  for_each            = var.queues
-  alarm_name          = "${var.name}-${each.key}-no-consumer"
-  alarm_description   = "Nobody consumes the queue ${each.key}."
-  namespace           = var.namespace
-  metric_name         = "ConsumerCount"
-  dimensions          = merge(var.dimensions, { Queue = each.key })
-  statistic           = "Maximum"
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  period              = 60
-  evaluation_periods  = 5
-  treat_missing_data  = "breaching"
-  alarm_actions       = var.topics
-  ok_actions          = var.topics
+locals {
+  alarms = merge(
+    { for name, q in var.queues : "${name}-no-consumer" => {
+      says = "Nobody consumes the queue ${name}.", metric = "ConsumerCount", of = { Queue = name }
+      take = "Maximum", is = "LessThanThreshold", than = 1, every = 60, times = 5, missing = "breaching", over = true
+    } },
+    { for name, q in var.queues : "${name}-depth" => {
+      says = "More than ${q.depth} messages are in the queue ${name}.", metric = "MessageCount", of = { Queue = name }
+      take = "Minimum", is = "GreaterThanThreshold", than = q.depth, every = 60, times = 15, missing = "missing", over = true
+    } },
+    { for name, q in var.queues : "${name}-age" => {
+      says = "The message in front of the queue ${name} has waited for more than ${q.age} seconds.", metric = "OldestMessageAge", of = { Queue = name }
+      take = "Maximum", is = "GreaterThanThreshold", than = q.age, every = 60, times = 5, missing = "missing", over = true
+    } if q.age != null },
+    { for name, q in var.queues : "${name}-unsettled" => {
+      says = "Workers of ${name} hold more messages than they could have slots for: tasks hang, or the prefetch is too large.", metric = "MessageUnacknowledgedCount", of = { Queue = name }
+      take = "Minimum", is = "GreaterThanThreshold", than = q.slots, every = 60, times = 15, missing = "missing", over = true
+    } if q.slots != null },
+    { for name, q in var.queues : "${name}-dead-letters" => {
+      says = "Tasks of ${name} failed for good: umbel dead list ${q.dead_letter}.", metric = "DeadLetterCount", of = { Queue = q.dead_letter }
+      take = "Maximum", is = "GreaterThanThreshold", than = 0, every = 60, times = 5, missing = "missing", over = false
+    } if q.dead_letter != null },
+    { for name, most in var.tasks : "${name}-failures" => {
+      says = "${name} failed more than ${most} times within five minutes.", metric = "TasksFailed", of = { Task = name }
+      take = "Sum", is = "GreaterThanThreshold", than = most, every = 300, times = 1, missing = "notBreaching", over = false
+    } },
+    { for node in var.nodes : "${node}-memory" => {
+      says = "${node} uses more than 80 % of the memory at which the broker stops all senders.", metric = "RabbitMQMemUsed", of = { Broker = var.broker, Node = node }
+      take = "Maximum", is = "GreaterThanThreshold", than = var.memory_limit_bytes * 0.8, every = 60, times = 5, missing = "missing", over = true
+    } },
+    { for node in var.nodes : "${node}-disk" => {
+      says = "${node} has little disk left: below its limit the broker stops all senders.", metric = "RabbitMQDiskFree", of = { Broker = var.broker, Node = node }
+      take = "Minimum", is = "LessThanThreshold", than = var.disk_free_bytes, every = 60, times = 5, missing = "missing", over = true
+    } },
+    { silence = {
+      says = "The monitor has not told CloudWatch of any connection to ${var.broker} for ten minutes.", metric = "ConnectionCount", of = { Broker = var.broker }
+      take = "Maximum", is = "LessThanThreshold", than = 1, every = 60, times = 10, missing = "breaching", over = true
+    } },
+  )
 }
 
-resource "aws_cloudwatch_metric_alarm" "depth" {
-  for_each            = var.queues
-  alarm_name          = "${var.name}-${each.key}-depth"
-  alarm_description   = "More than ${each.value.depth} messages are in the queue ${each.key}."
+# over: whether it tells when it is over, too.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each            = local.alarms
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.says
   namespace           = var.namespace
-  metric_name         = "MessageCount"
-  dimensions          = merge(var.dimensions, { Queue = each.key })
-  statistic           = "Minimum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.depth
-  period              = 60
-  evaluation_periods  = 15
-  treat_missing_data  = "missing"
+  metric_name         = each.value.metric
+  dimensions          = merge(var.dimensions, each.value.of)
+  statistic           = each.value.take
+  comparison_operator = each.value.is
+  threshold           = each.value.than
+  period              = each.value.every
+  evaluation_periods  = each.value.times
+  treat_missing_data  = each.value.missing
   alarm_actions       = var.topics
-  ok_actions          = var.topics
+  ok_actions          = each.value.over ? var.topics : []
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each            = { for name, q in var.queues : name => q.dead_letter if q.dead_letter != null }
-  alarm_name          = "${var.name}-${each.key}-dead-letters"
-  alarm_description   = "Tasks of ${each.key} failed for good: umbel dead list ${each.value}."
-  namespace           = var.namespace
-  metric_name         = "DeadLetterCount"
-  dimensions          = merge(var.dimensions, { Queue = each.value })
-  statistic           = "Maximum"
+# Confirms that fall behind what is sent. Both rates are told at once, so that one is missing only where both are: then nobody
+# looks, and silence says so.
+resource "aws_cloudwatch_metric_alarm" "confirms" {
+  count               = var.confirm_share == null ? 0 : 1
+  alarm_name          = "${var.name}-confirms-behind"
+  alarm_description   = "Of what is sent to ${var.broker} it confirms less than ${var.confirm_share * 100} %: it is in trouble, a queue is full and refuses, or producers want no confirms."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  period              = 60
-  evaluation_periods  = 5
-  treat_missing_data  = "missing"
-  alarm_actions       = var.topics
-}
-
-resource "aws_cloudwatch_metric_alarm" "failures" {
-  for_each            = var.tasks
-  alarm_name          = "${var.name}-${each.key}-failures"
-  alarm_description   = "${each.key} failed more than ${each.value} times within five minutes."
-  namespace           = var.namespace
-  metric_name         = "TasksFailed"
-  dimensions          = merge(var.dimensions, { Task = each.key })
-  statistic           = "Sum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value
-  period              = 300
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.topics
-}
-
-resource "aws_cloudwatch_metric_alarm" "memory" {
-  for_each            = var.nodes
-  alarm_name          = "${var.name}-${each.key}-memory"
-  alarm_description   = "${each.key} uses more than 80 % of the memory at which the broker stops all senders."
-  namespace           = var.namespace
-  metric_name         = "RabbitMQMemUsed"
-  dimensions          = merge(var.dimensions, { Broker = var.broker, Node = each.key })
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = var.memory_limit_bytes * 0.8
-  period              = 60
   evaluation_periods  = 5
   treat_missing_data  = "missing"
   alarm_actions       = var.topics
   ok_actions          = var.topics
-}
 
-resource "aws_cloudwatch_metric_alarm" "disk" {
-  for_each            = var.nodes
-  alarm_name          = "${var.name}-${each.key}-disk"
-  alarm_description   = "${each.key} has little disk left: below its limit the broker stops all senders."
-  namespace           = var.namespace
-  metric_name         = "RabbitMQDiskFree"
-  dimensions          = merge(var.dimensions, { Broker = var.broker, Node = each.key })
-  statistic           = "Minimum"
-  comparison_operator = "LessThanThreshold"
-  threshold           = var.disk_free_bytes
-  period              = 60
-  evaluation_periods  = 5
-  treat_missing_data  = "missing"
-  alarm_actions       = var.topics
-  ok_actions          = var.topics
-}
+  metric_query {
+    id          = "behind"
+    label       = "Messages a second that lack a confirm"
+    expression  = "IF(published > 1, ${var.confirm_share} * published - confirmed, 0)"
+    return_data = true
+  }
 
-resource "aws_cloudwatch_metric_alarm" "unsettled" {
-  for_each            = { for name, q in var.queues : name => q.slots if q.slots != null }
-  alarm_name          = "${var.name}-${each.key}-unsettled"
-  alarm_description   = "Workers of ${each.key} hold more messages than they could have slots for: tasks hang, or the prefetch is too large."
-  namespace           = var.namespace
-  metric_name         = "MessageUnacknowledgedCount"
-  dimensions          = merge(var.dimensions, { Queue = each.key })
-  statistic           = "Minimum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value
-  period              = 60
-  evaluation_periods  = 15
-  treat_missing_data  = "missing"
-  alarm_actions       = var.topics
-  ok_actions          = var.topics
-}
+  dynamic "metric_query" {
+    for_each = { published = "PublishRate", confirmed = "ConfirmRate" }
 
-resource "aws_cloudwatch_metric_alarm" "age" {
-  for_each            = { for name, q in var.queues : name => q.age if q.age != null }
-  alarm_name          = "${var.name}-${each.key}-age"
-  alarm_description   = "The message in front of the queue ${each.key} has waited for more than ${each.value} seconds."
-  namespace           = var.namespace
-  metric_name         = "OldestMessageAge"
-  dimensions          = merge(var.dimensions, { Queue = each.key })
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value
-  period              = 60
-  evaluation_periods  = 5
-  treat_missing_data  = "missing"
-  alarm_actions       = var.topics
-  ok_actions          = var.topics
-}
+    content {
+      id = metric_query.key
 
-resource "aws_cloudwatch_metric_alarm" "silence" {
-  alarm_name          = "${var.name}-silence"
-  alarm_description   = "The monitor has not told CloudWatch of any connection to ${var.broker} for ten minutes."
-  namespace           = var.namespace
-  metric_name         = "ConnectionCount"
-  dimensions          = merge(var.dimensions, { Broker = var.broker })
-  statistic           = "Maximum"
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  period              = 60
-  evaluation_periods  = 10
-  treat_missing_data  = "breaching"
-  alarm_actions       = var.topics
-  ok_actions          = var.topics
+      metric {
+        namespace   = var.namespace
+        metric_name = metric_query.value
+        dimensions  = merge(var.dimensions, { Broker = var.broker })
+        period      = 60
+        stat        = "Average"
+      }
+    }
+  }
 }
 
 output "alarms" {
   description = "ARNs of all alarms."
-  value = concat(
-    [for a in aws_cloudwatch_metric_alarm.no_consumer : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.depth : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.dead_letters : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.failures : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.memory : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.disk : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.unsettled : a.arn],
-    [for a in aws_cloudwatch_metric_alarm.age : a.arn],
-    [aws_cloudwatch_metric_alarm.silence.arn],
-  )
+  value       = concat([for a in aws_cloudwatch_metric_alarm.this : a.arn], aws_cloudwatch_metric_alarm.confirms[*].arn)
 }

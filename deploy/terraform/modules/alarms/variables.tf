@@ -59,3 +59,14 @@ variable "topics" {
   description = "ARNs of the SNS topics that are told."
   default     = []
 }
+
+variable "confirm_share" {
+  type        = number
+  description = "Which part of what is sent has to be confirmed. Umbel's producers want confirms, Celery's only with confirm_publish in broker_transport_options: where others send too, half of the part that is usual, or null for no such alarm."
+  default     = 0.5
+
+  validation {
+    condition     = var.confirm_share == null ? true : var.confirm_share > 0 && var.confirm_share < 1
+    error_message = "Want a part between 0 and 1, or null."
+  }
+}

@@ -20,7 +20,7 @@ locals {
     ],
     [
       { title = "Connections", metrics = [concat([var.namespace, "ConnectionCount"], local.shared, ["Broker", var.broker])], stat = "Maximum" },
-      { title = "Messages a second, in and acknowledged", metrics = [for m in ["PublishRate", "AckRate"] : concat([var.namespace, m], local.shared, ["Broker", var.broker])], stat = "Average" },
+      { title = "Messages a second: in, confirmed, acknowledged", metrics = [for m in ["PublishRate", "ConfirmRate", "AckRate"] : concat([var.namespace, m], local.shared, ["Broker", var.broker])], stat = "Average" },
       { title = "Memory of nodes, and its limit", metrics = [for nm in setproduct(var.nodes, ["RabbitMQMemUsed", "RabbitMQMemLimit"]) : concat([var.namespace, nm[1]], local.shared, ["Broker", var.broker, "Node", nm[0]])], stat = "Maximum" },
     ],
   )
