@@ -231,7 +231,7 @@ func (s *Scheduler) canTell(e umbel.ScheduleEntry) error {
 	if e.Overlap == "" || e.Overlap == schedule.Allow || keepsResults(s.settings) {
 		return nil
 	}
-	return fmt.Errorf("overlap: %s needs a result store that tells when a task has ended: set result_backend", e.Overlap)
+	return &schedule.FieldError{Key: "overlap", Text: e.Overlap + " needs a result store that tells when a task has ended: set result_backend"}
 }
 
 // keepsResults reports whether results can be asked for by others than who sent the task.

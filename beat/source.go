@@ -68,7 +68,7 @@ func readEntry(name string, plain map[string]any, zone *time.Location) (umbel.Sc
 	for i, err := range errs {
 		all[i] = err
 		if near := setting.Nearest(err.Unknown, err.Known); near != "" {
-			all[i] = fmt.Errorf("%s is not known: did you mean %s?", err.Key, near)
+			err.Text = fmt.Sprintf("is not known: did you mean %s?", near)
 		}
 	}
 	return umbel.ScheduleEntry(e), errors.Join(all...)

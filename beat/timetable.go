@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +39,17 @@ type Item struct {
 // ErrNoEntry: the schedule has no entry of that name.
 var ErrNoEntry = errors.New("no such entry")
 
+// ErrKept: the entry is from settings or file, which alone can remove it, and nothing of it was changed at run time.
+var ErrKept = errors.New("the entry was not added at run time")
+
+type keptError struct{ name, source string }
+
+func (e *keptError) Error() string {
+	return fmt.Sprintf("entry %q is from %s: remove it there, or pause it", e.name, e.source)
+}
+
+func (e *keptError) Is(target error) bool { return target == ErrKept }
+
 // ErrEntryExists: the schedule has an entry of that name.
 var ErrEntryExists = errors.New("there is an entry of that name")
 
@@ -58,6 +68,9 @@ func (t *Timetable) Close() error { return t.close() }
 
 // Name is the schedule's name: beat_name, else the app's.
 func (t *Timetable) Name() string { return t.s.Name }
+
+// Zone is where the clocks of entries without a timezone hang.
+func (t *Timetable) Zone() *time.Location { return t.s.zone }
 
 // Leader is the scheduler that leads, "" when none does.
 func (t *Timetable) Leader(ctx context.Context) (string, error) {
@@ -138,24 +151,16 @@ func (t *Timetable) find(ctx context.Context, name string) (*listed, map[string]
 
 // Add adds an entry at run time. The error is ErrEntryExists when there is one of its name.
 func (t *Timetable) Add(ctx context.Context, e umbel.ScheduleEntry) error {
-	all, _, err := t.read(ctx)
-	if err != nil {
-		return err
-	}
-	if l := all[e.Name]; l != nil {
-		return fmt.Errorf("schedule %q: %w, %q, from %s: edit it, or choose another name", t.s.Name, ErrEntryExists, e.Name, l.source)
-	}
-	return t.put(ctx, e.Name, schedule.Entry(e).Plain(), nil)
+	return t.AddPlain(ctx, e.Name, schedule.Entry(e).Plain())
 }
 
 // AddPlain is Add with the entry's keys named and written as in settings.
 func (t *Timetable) AddPlain(ctx context.Context, name string, keys map[string]any) error {
-	plain := numbers(maps.Clone(keys)).(map[string]any)
-	e, err := readEntry(name, plain, t.s.zone)
+	d, err := t.DraftNew(ctx, name, keys)
 	if err != nil {
-		return fmt.Errorf("entry %q: %w", name, err)
+		return err
 	}
-	return t.Add(ctx, e)
+	return d.Write(ctx)
 }
 
 // Get is one entry as it stands; the error is ErrNoEntry when there is none.
@@ -174,43 +179,11 @@ func (t *Timetable) Get(ctx context.Context, name string) (Item, error) {
 // Edit changes some of an entry's keys, named and written as in settings; nil makes one default again. What was due before
 // is not made up for.
 func (t *Timetable) Edit(ctx context.Context, name string, changes map[string]any) error {
-	l, records, err := t.find(ctx, name)
+	d, err := t.DraftEdit(ctx, name, changes)
 	if err != nil {
 		return err
 	}
-	record := map[string]any{}
-	if text := records[name]; text != nil {
-		if record, _, err = decodeRecord(text); err != nil {
-			return err
-		}
-	}
-	maps.Copy(record, numbers(maps.Clone(changes)).(map[string]any))
-	if l.source == fromStore {
-		maps.DeleteFunc(record, func(_ string, v any) bool { return v == nil })
-	}
-	return t.put(ctx, name, record, l)
-}
-
-// put checks and writes a record. base is the entry as it stood, nil for a new one.
-func (t *Timetable) put(ctx context.Context, name string, record map[string]any, base *listed) error {
-	whole := maps.Clone(record)
-	if base != nil && base.source != fromStore {
-		whole = schedule.Entry(base.entry).Plain()
-		maps.Copy(whole, record)
-	}
-	e, err := readEntry(name, whole, t.s.zone)
-	if err != nil {
-		return fmt.Errorf("entry %q: %w", name, err)
-	}
-	now := time.Now()
-	if due, err := schedule.Entry(e).Due(t.s.zone); err == nil && due.After(now, now).IsZero() {
-		return fmt.Errorf("entry %q: %s has passed: it would never be sent", name, e.Schedule)
-	}
-	text, err := encodeRecord(record, now)
-	if err != nil {
-		return fmt.Errorf("entry %q: %w", name, err)
-	}
-	return t.s.store.WriteSchedule(ctx, t.s.Name, backend.ScheduleEntries, 0, map[string][]byte{name: text})
+	return d.Write(ctx)
 }
 
 // Pause stops an entry from being sent, wherever it comes from.
@@ -224,14 +197,14 @@ func (t *Timetable) Resume(ctx context.Context, name string) error {
 }
 
 // Remove removes an entry that was added at run time; of one from settings or file it takes back what was changed at run
-// time. The error says so when there is nothing to remove.
+// time. The error is ErrKept when there is nothing to remove.
 func (t *Timetable) Remove(ctx context.Context, name string) (restored bool, err error) {
 	l, records, err := t.find(ctx, name)
 	if err != nil {
 		return false, err
 	}
 	if records[name] == nil {
-		return false, fmt.Errorf("entry %q is from %s: remove it there, or pause it", name, strings.TrimSpace(l.source))
+		return false, &keptError{name, l.source}
 	}
 	return l.source != fromStore, t.s.store.WriteSchedule(ctx, t.s.Name, backend.ScheduleEntries, 0, map[string][]byte{name: nil})
 }
@@ -259,23 +232,5 @@ func (t *Timetable) Next(ctx context.Context, name string, n int) ([]time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	i := t.item(l, states[name], time.Now())
-	if i.Err != nil {
-		return nil, fmt.Errorf("entry %q: %w", name, i.Err)
-	}
-	due, err := schedule.Entry(l.entry).Due(t.s.zone)
-	if err != nil {
-		return nil, err
-	}
-	loc, err := schedule.Entry(l.entry).Location(t.s.zone)
-	if err != nil {
-		return nil, err
-	}
-	it := item{entry: l.entry, due: due, index: -1, state: state{Last: i.Next}}
-	var out []time.Time
-	for at := i.Next; !at.IsZero() && len(out) < n; at = it.next(at) {
-		out = append(out, at.In(loc))
-		it.state.Last = at
-	}
-	return out, nil
+	return t.series(t.item(l, states[name], time.Now()), n)
 }

@@ -49,10 +49,30 @@ type FieldError struct {
 }
 
 func (e *FieldError) Error() string {
-	if e.Key == "" {
+	switch {
+	case e.Key == "":
 		return e.Text
+	case e.Unknown != "":
+		return e.Key + " " + e.Text
 	}
 	return e.Key + ": " + e.Text
+}
+
+// Faults are the FieldErrors that an error is made of.
+func Faults(err error) []*FieldError {
+	switch e := err.(type) {
+	case *FieldError:
+		return []*FieldError{e}
+	case interface{ Unwrap() []error }:
+		var all []*FieldError
+		for _, one := range e.Unwrap() {
+			all = append(all, Faults(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return Faults(e.Unwrap())
+	}
+	return nil
 }
 
 // keys are what an entry may hold.
