@@ -156,7 +156,7 @@ func TestTasksOfARealWorkerAreSeen(t *testing.T) {
 func TestReadOnlyHoldsForEveryone(t *testing.T) {
 	t.Parallel()
 	r := start(t, monitor.Config{Access: access.Config{Users: users, ReadOnly: true}})
-	for _, path := range []string{"/api/v1/tasks/x/revoke", "/api/v1/workers/w/pool_grow", "/api/v1/workers/w/shutdown", "/api/v1/queues/q/purge"} {
+	for _, path := range []string{"/api/v1/tasks/x/revoke", "/api/v1/workers/w/pool_grow", "/api/v1/workers/w/shutdown", "/api/v1/queues/q/purge", "/api/v1/schedules", "/api/v1/schedules/x/edit", "/api/v1/schedules/x/remove"} {
 		if a := r.send("POST", path, map[string]any{}, as("ann", "ann's password")); a.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %s", path, a.Status)
 		}

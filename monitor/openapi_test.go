@@ -111,7 +111,7 @@ func (d *document) fits(s *schema, v any, at string) []string {
 
 func TestTheRunningServerAnswersAsItsDocumentSays(t *testing.T) {
 	t.Parallel()
-	r := start(t, monitor.Config{Access: access.Config{Anonymous: access.Owner}})
+	r := start(t, monitor.Config{Access: access.Config{Anonymous: access.Owner}, Schedules: newDesk()})
 	r.say(heartbeat())
 	r.say(life("task-1", "shop.pay")...)
 	r.say(&protocol.TaskReceived{UUID: "task-2", Name: "x", RootID: "task-1", ParentID: "task-1"}, &protocol.TaskRetried{UUID: "task-2", Exception: "E"})
@@ -154,6 +154,8 @@ func examples(path string) []string {
 	switch {
 	case strings.Contains(path, "{id}"):
 		return []string{strings.Replace(path, "{id}", "task-2", 1), strings.Replace(path, "{id}", "nobody", 1)}
+	case strings.Contains(path, "/schedules/{name}"):
+		return []string{strings.Replace(path, "{name}", "nightly-report", 1), strings.Replace(path, "{name}", "misspelt", 1), strings.Replace(path, "{name}", "nobody", 1)}
 	case strings.Contains(path, "{name}"):
 		return []string{strings.Replace(path, "{name}", "w1@host", 1), strings.Replace(path, "{name}", "nobody", 1)}
 	case strings.HasSuffix(path, "/tasks"):

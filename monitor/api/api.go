@@ -106,6 +106,10 @@ func (a *API) routes() []route {
 		{"GET /api/v1/workflows", access.Read, a.workflows},
 		{"GET /api/v1/broker", access.Read, a.brokerage},
 		{"GET /api/v1/schedules", access.Read, a.schedules},
+		{"POST /api/v1/schedules", access.Workers, a.addEntry}, // and tasks
+		{"GET /api/v1/schedules/{name}", access.Read, a.showEntry},
+		{"POST /api/v1/schedules/{name}/edit", access.Workers, a.editEntry}, // and tasks
+		{"POST /api/v1/schedules/{name}/remove", access.Workers, a.removeEntry},
 		{"POST /api/v1/schedules/{name}/pause", access.Workers, a.entry("pause schedule", "paused", a.pauseEntry)},
 		{"POST /api/v1/schedules/{name}/resume", access.Workers, a.entry("resume schedule", "resumed", a.resumeEntry)},
 		{"POST /api/v1/schedules/{name}/run", access.Tasks, a.entry("run schedule", "sent", a.runEntry)},

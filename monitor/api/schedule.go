@@ -20,15 +20,35 @@ type Schedules interface {
 
 	// Run sends an entry's task now, beside its schedule, and returns its id.
 	Run(ctx context.Context, name string) (id string, err error)
+
+	// Entry is all of one entry.
+	Entry(ctx context.Context, name string) (*Entry, error)
+
+	// Add adds an entry, its keys named and written as in the setting beat_schedule; Edit changes some of an entry's keys, and nil makes
+	// one default again. Both return the entry as it is then; with dry it is not written. What is wrong with keys is an *EntryError.
+	Add(ctx context.Context, name string, keys map[string]any, dry bool) (*Entry, error)
+	Edit(ctx context.Context, name string, changes map[string]any, dry bool) (*Entry, error)
+
+	// Remove removes an entry that was added at run time. Of one from settings or file it takes back what was changed at run time:
+	// it is restored.
+	Remove(ctx context.Context, name string) (restored bool, err error)
 }
 
-// ErrNoSchedule: there is no entry of that name.
-var ErrNoSchedule = errors.New("there is no such entry")
+var (
+	// ErrNoSchedule: there is no entry of that name.
+	ErrNoSchedule = errors.New("there is no such entry")
+
+	// ErrScheduleExists: there is an entry of that name.
+	ErrScheduleExists = errors.New("there is an entry of that name")
+
+	// ErrScheduleKept: the entry is from settings or file, and nothing of it was changed at run time.
+	ErrScheduleKept = errors.New("the entry is removed where it is from")
+)
 
 // A Schedule is one entry.
 type Schedule struct {
 	Name, Task, When string
-	Source           string // "settings", "file", "store" …
+	Source           string // "settings", "file", "store" or "built in": who can remove it
 	Edited           bool   // at run time
 	Paused           bool
 	Problem          string // why it is not sent
@@ -36,6 +56,11 @@ type Schedule struct {
 	Sent             time.Time // when the task of Last was
 	ID               string    // of that task
 	Count            int64     // of tasks that were sent
+}
+
+func describe(s *Schedule) schedule {
+	return schedule{Name: s.Name, Task: s.Task, When: s.When, Source: s.Source, Edited: s.Edited, Paused: s.Paused, Problem: s.Problem,
+		Next: unix(s.Next), Last: unix(s.Last), Sent: unix(s.Sent), ID: s.ID, Count: s.Count}
 }
 
 type schedule struct {
@@ -63,9 +88,8 @@ func (a *API) schedules(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			why = err.Error()
 		}
-		for _, s := range all {
-			list = append(list, schedule{Name: s.Name, Task: s.Task, When: s.When, Source: s.Source, Edited: s.Edited, Paused: s.Paused, Problem: s.Problem,
-				Next: unix(s.Next), Last: unix(s.Last), Sent: unix(s.Sent), ID: s.ID, Count: s.Count})
+		for i := range all {
+			list = append(list, describe(&all[i]))
 		}
 		leader = who
 	}
@@ -75,19 +99,14 @@ func (a *API) schedules(w http.ResponseWriter, r *http.Request) {
 // entry does something with one entry.
 func (a *API) entry(action, past string, do func(ctx context.Context, name string) (string, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !Decode(w, r, &struct{}{}) {
-			return
-		}
-		if a.Schedules == nil {
-			fail(w, http.StatusNotImplemented, "this monitor knows no schedule")
+		if !Decode(w, r, &struct{}{}) || !a.scheduled(w) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actWithin)
 		defer cancel()
 		name := r.PathValue("name")
 		id, err := do(ctx, name)
-		if errors.Is(err, ErrNoSchedule) {
-			fail(w, http.StatusNotFound, err.Error())
+		if a.faulty(w, err) {
 			return
 		}
 		text := past + " " + name

@@ -10,6 +10,7 @@ import { queues } from './queues.js';
 import { queue } from './queue.js';
 import { workflows } from './workflows.js';
 import { schedules } from './schedules.js';
+import { addSchedule, schedule } from './schedule.js';
 import { broker } from './broker.js';
 import { audit } from './audit.js';
 import { login } from './login.js';
@@ -24,6 +25,8 @@ const pages = [
   { path: /^\/queues?\/(.+)$/, name: 'Queue', under: '/queues', open: queue },
   { path: /^\/workflows$/, name: 'Workflows', nav: '/workflows', open: workflows },
   { path: /^\/schedules$/, name: 'Schedules', nav: '/schedules', open: schedules },
+  { path: /^\/schedules\/new$/, name: 'Add an entry', under: '/schedules', open: addSchedule },
+  { path: /^\/schedules?\/(.+)$/, name: 'Schedule', under: '/schedules', open: schedule },
   { path: /^\/broker$/, name: 'Broker', nav: '/broker', open: broker },
   { path: /^\/audit$/, name: 'Audit', nav: '/audit', open: audit, scope: 'admin' },
 ];
@@ -46,9 +49,10 @@ function turn() {
   theme();
 }
 
+// here is the path of the page, as it is written: what is decoded twice is not what it was.
 function here() {
-  const path = decodeURI(location.pathname);
-  return path.startsWith(prefix) ? path.slice(prefix.length) : path;
+  const path = location.pathname, under = encodeURI(prefix);
+  return path.startsWith(under) ? path.slice(under.length) : path;
 }
 
 function draw() {

@@ -3,7 +3,7 @@
 export const prefix = document.querySelector('meta[name=prefix]').content;
 
 export class Problem extends Error {
-  constructor(status, text) { super(text); this.status = status; }
+  constructor(status, text, fields) { super(text); this.status = status; this.fields = fields || []; }
 }
 
 // ask asks the API: ask('tasks', {name: 'x'}). It throws a Problem.
@@ -27,7 +27,7 @@ async function answer(r) {
   if (r.status === 204) return null;
   let doc = null;
   try { doc = await r.json(); } catch { /* no JSON: the status says enough */ }
-  if (!r.ok) throw new Problem(r.status, doc && doc.error ? doc.error : 'the monitor answered ' + r.status);
+  if (!r.ok) throw new Problem(r.status, doc && doc.error ? doc.error : 'the monitor answered ' + r.status, doc && doc.fields);
   return doc;
 }
 
