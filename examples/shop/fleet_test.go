@@ -32,13 +32,13 @@ const asProgram = "SHOP_TEST_AS_PROGRAM"
 
 // A fleet is the shop as processes of their own, on RabbitMQ and Redis.
 type fleet struct {
-	t      *testing.T
+	t      testing.TB
 	rabbit *testenv.Rabbit
 	folder string
 	env    []string
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t testing.TB) *fleet {
 	f := &fleet{t: t, rabbit: testenv.RabbitMQ(t), folder: t.TempDir()}
 	f.env = append(os.Environ(), asProgram+"=1", "SHOP_DIR="+f.folder,
 		"CELERY_BROKER_URL="+f.rabbit.URL(), "CELERY_RESULT_BACKEND="+testenv.Redis(t).URL())

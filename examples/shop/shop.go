@@ -30,12 +30,20 @@ type places struct {
 	Database string // a file of SQLite, or postgres://…
 	Objects  string // a folder, or s3://bucket/prefix?…
 	Mail     string // a folder, or smtp://…
+	Steady   bool   // the bank always answers, as it does in no real shop: for those who measure
 }
 
 // environment reads SHOP_DIR, SHOP_DATABASE_URL, SHOP_OBJECTS_URL and SHOP_MAIL_URL; with _FILE at its end a variable names a
-// file with the value, for secrets.
+// file with the value, for secrets. SHOP_BANK=steady makes the bank answer always.
 func environment() (p places, err error) {
 	p.Folder = os.Getenv("SHOP_DIR")
+	switch bank := os.Getenv("SHOP_BANK"); bank {
+	case "", "moody":
+	case "steady":
+		p.Steady = true
+	default:
+		return p, fmt.Errorf("SHOP_BANK=%s: want moody or steady", bank)
+	}
 	for name, to := range map[string]*string{"SHOP_DATABASE_URL": &p.Database, "SHOP_OBJECTS_URL": &p.Objects, "SHOP_MAIL_URL": &p.Mail} {
 		*to = os.Getenv(name)
 		file := os.Getenv(name + "_FILE")
@@ -95,6 +103,9 @@ func newShop(p places) (*shop, error) {
 	s := &shop{app: umbel.New("shop"), store: store.New(p.Database), files: files, mailer: mailer, folder: p.Folder}
 	s.app.Use(trail.New(s.app, s.store))
 	s.bank = &payment.Bank{Ledger: s.store, Latency: 80 * time.Millisecond, Moody: 40}
+	if p.Steady {
+		s.bank.Moody = 0
+	}
 	s.mail = notifications.Register(s.app, s.mailer, s.store)
 	s.orders = orders.Register(s.app, s.store, s.bank, s.mail)
 	s.reports = reports.Register(s.app, s.store, s.files, s.mail)
