@@ -5,7 +5,7 @@
     ./client.py order 1 2 3                     # process_order, a receipt for each
     ./client.py report 7 --since 2026-01-01     # generate_report, with its progress
     ./client.py cleanup --dry-run               # cleanup_expired_reports
-    ./client.py call apps.orders.tasks.send_order_confirmation '{"order_id": 1}'      # any task
+    ./client.py call apps.orders.tasks.send_order_confirmation '{"order_id": 1}'      # any task; or several, one after the other
 
 Needs Celery and redis (Debian: python3-celery python3-redis). Each result is printed as one line of JSON.
 """
@@ -65,8 +65,10 @@ def cleanup(options):
 
 
 def call(options):
-    result = shop.send_task(options.name, kwargs=json.loads(options.kwargs))
-    print(json.dumps(result.get(timeout=options.timeout)))
+    for name, kwargs in zip(options.call[::2], [*options.call[1::2], "{}"]):
+        result = shop.send_task(name, kwargs=json.loads(kwargs))
+        value = result.get(timeout=options.timeout, propagate=False)
+        print(json.dumps({"failed": str(value)} if result.failed() else value))
 
 
 def main():
@@ -90,8 +92,7 @@ def main():
     command.set_defaults(run=cleanup)
 
     command = commands.add_parser("call", help="any task, by its name")
-    command.add_argument("name")
-    command.add_argument("kwargs", nargs="?", default="{}", help="arguments, as a JSON object")
+    command.add_argument("call", nargs="+", metavar="NAME [KWARGS]", help="a task and its arguments, as a JSON object")
     command.set_defaults(run=call)
 
     options = parser.parse_args()

@@ -13,6 +13,7 @@ import (
 	"github.com/umbel-go/umbel/examples/shop/objects"
 	"github.com/umbel-go/umbel/examples/shop/step"
 	"github.com/umbel-go/umbel/examples/shop/store"
+	"github.com/umbel-go/umbel/examples/shop/trail"
 )
 
 // Tasks are the handles to send the tasks of reports by.
@@ -76,7 +77,7 @@ func (t *Tasks) TaskFailure(ctx context.Context, r *umbel.Request, o *umbel.Outc
 	if r.Name != store.GenerateReport {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(trail.As(ctx, r)), 10*time.Second)
 	defer cancel()
 	id, err := t.store.ReportOf(ctx, r.ID)
 	if err == nil && id != 0 {

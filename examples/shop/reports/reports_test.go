@@ -337,6 +337,10 @@ func TestAReportThatFailsSaysSoOnItsRow(t *testing.T) {
 	if r, err := f.store.Report(t.Context(), id); err != nil || r.State != store.Failed || r.Error == "" {
 		t.Errorf("row: %+v, %v, want it failed, and why", r, err)
 	}
+	if trail, err := f.store.Audit(t.Context(), fmt.Sprintf("report/%d", id), 0, 1); err != nil || len(trail) != 1 || trail[0].Action != store.ReportFailed ||
+		trail[0].Who != "task "+store.GenerateReport || trail[0].Task != r.Task {
+		t.Errorf("the trail says %+v, %v, want that the task gave up", trail, err)
+	}
 }
 
 func TestCleanupRemovesFilesThatNoReportKnows(t *testing.T) {

@@ -23,8 +23,11 @@ func New(app *umbel.App, s *store.Store) *Trail { return &Trail{app: app, store:
 
 // WrapTask names the task, its worker and its arguments to whatever the task changes.
 func (t *Trail) WrapTask(next umbel.Handler) umbel.Handler {
-	return func(ctx context.Context, r *umbel.Request) (any, error) { return next(store.As(ctx, by(r)), r) }
+	return func(ctx context.Context, r *umbel.Request) (any, error) { return next(As(ctx, r), r) }
 }
+
+// As returns a context under which what is done is done by a task: for hooks that change something beside its handler.
+func As(ctx context.Context, r *umbel.Request) context.Context { return store.As(ctx, by(r)) }
 
 // TaskPostrun notes how a run has ended. A worker that dies in the middle notes nothing: the next run does.
 func (t *Trail) TaskPostrun(ctx context.Context, r *umbel.Request, o *umbel.Outcome) {
@@ -42,7 +45,7 @@ func (t *Trail) TaskRevoked(r *umbel.Request, expired bool) {
 
 // note does not hold a task up for long: its own changes have their entries already.
 func (t *Trail) note(ctx context.Context, r *umbel.Request, outcome string) {
-	ctx, cancel := context.WithTimeout(store.As(ctx, by(r)), 10*time.Second)
+	ctx, cancel := context.WithTimeout(As(ctx, r), 10*time.Second)
 	defer cancel()
 	if err := t.store.Note(ctx, store.TaskEnded, "task/"+r.ID, outcome); err != nil {
 		t.app.Logger().Error("the audit trail misses the end of a task", "task", r.Name, "id", r.ID, "outcome", outcome, "error", err)
