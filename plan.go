@@ -2,6 +2,7 @@ package umbel
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -113,6 +114,24 @@ func (a *App) QueueNamed(name string) (QueuePlan, error) {
 		return QueuePlan{}, err
 	}
 	return q.plan(), nil
+}
+
+// QueueOf is the queue that a task comes to when its send says nothing else: by the task's own options, RouteFunc and task_routes, or the
+// default queue. It is "" where a route gives exchange and routing key in place of a queue.
+func (a *App) QueueOf(task string) (string, error) {
+	p, err := a.ready()
+	if err != nil {
+		return "", err
+	}
+	o, err := p.layers(context.Background(), call{name: task, def: a.definition(task)})
+	if err != nil {
+		return "", err
+	}
+	r, err := p.router.resolve(o)
+	if err != nil || r.queue == nil {
+		return "", err
+	}
+	return r.queue.config.Name, nil
 }
 
 // QueueWeighed is QueueNamed for a name that may say a weight, as the worker's option -Q does: "high=5". A queue that the

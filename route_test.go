@@ -1,6 +1,7 @@
 package umbel
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -63,7 +64,25 @@ func TestRouting(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("routed to %+v, want %+v", got, tt.want)
 			}
+			if len(tt.options) > 0 {
+				return
+			}
+			app := New("test", WithConfig(tt.config))
+			if queue, err := app.QueueOf(tt.task); err != nil || queue != tt.want.queue {
+				t.Errorf("QueueOf says %q, %v, want %q", queue, err, tt.want.queue)
+			}
 		})
+	}
+}
+
+func TestTheQueueOfATaskIsThatOfItsOptions(t *testing.T) {
+	t.Parallel()
+	app := New("test", WithConfig(Config{TaskRoutes: []RouteRule{{"a.*", map[string]any{"queue": "route"}}, {"x", map[string]any{"exchange": "e", "routing_key": "k"}}}}))
+	Register(app, "a.own", func(context.Context, int) (int, error) { return 0, nil }, Queue("own"))
+	for task, want := range map[string]string{"a.own": "own", "a.other": "route", "x": "", "b": "celery"} {
+		if queue, err := app.QueueOf(task); err != nil || queue != want {
+			t.Errorf("%s: %q, %v, want %q", task, queue, err, want)
+		}
 	}
 }
 

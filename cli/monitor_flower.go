@@ -104,8 +104,13 @@ func flowerValue(n *python.Node) (string, bool) {
 // flowerEnv takes options from FLOWER_NAME and UMBEL_MONITOR_NAME, or from the file that such a variable with _FILE behind it
 // names, unless they are given on the command line.
 func flowerEnv(cmd *cobra.Command) error {
-	for _, name := range slices.Concat([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
-		"broker_api", "certfile", "keyfile", "ca_certs", "conf", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames, cloudNames) {
+	return takeEnv(cmd, slices.Concat([]string{"port", "address", "unix_socket", "url_prefix", "xheaders", "basic_auth", "users", "tokens", "anonymous", "read_only",
+		"broker_api", "certfile", "keyfile", "ca_certs", "conf", "db", "persistent", "max_age", "max_size", "max_tasks", "purge_offline_workers", "mask", "mask_tasks", "mask_all", "enable_events"}, oidcNames, cloudNames)...)
+}
+
+// takeEnv does so for options by name.
+func takeEnv(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
 		if cmd.Flags().Changed(name) {
 			continue
 		}

@@ -71,6 +71,7 @@ tasks to finish. Where workers do not answer, messages decide.`,
 	cmd.Flags().Float64VarP(&fleet.timeout, "timeout", "t", 1, "wait `SECONDS` for the next worker's answer")
 	cmd.Flags().BoolVarP(&fleet.asJSON, "json", "j", false, "print JSON")
 	p.completeQueues(cmd, "queues")
+	cmd.AddCommand(p.scaleRecordCommand(), p.scaleSimulateCommand())
 	return cmd
 }
 

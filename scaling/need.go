@@ -25,11 +25,16 @@ func (c Config) need(arrivals float64, took time.Duration, waiting, running int)
 	return n
 }
 
-// workers turns slots into workers; spare is a factor on what is needed.
+// workers turns slots into workers; spare is a factor on what is needed. With one, how many tasks there are at this moment is taken for
+// chance, which is as large as its root: an even load that shows three tasks now and four then does not get a worker now and lose it then.
 func (c Config) workers(n need, slots int, spare float64) int {
 	want := float64(n.messages) / float64(c.Backlog)
 	if n.known {
-		want = min(n.flow+n.backlog, n.most) / float64(max(slots, 1))
+		most := n.most
+		if spare > 1 {
+			most += math.Sqrt(float64(n.messages))
+		}
+		want = min(n.flow+n.backlog, most) / float64(max(slots, 1))
 	}
 	want = math.Ceil(want*spare - 1e-9)
 	if !(want < 1e9) {

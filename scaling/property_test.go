@@ -1,12 +1,33 @@
 package scaling
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
+
+// simGrace is, in seconds, the grace of the fleets here.
+const simGrace = 30.
+
+// fleet is one of so many slots and workers that is as usual otherwise.
+func fleet(slots, workers int) Fleet {
+	return Fleet{Slots: slots, Workers: workers}.withDefaults()
+}
+
+// those gives tasks one by one.
+func those(tasks []simTask) source {
+	return func() (simTask, bool) {
+		if len(tasks) == 0 {
+			return simTask{}, false
+		}
+		t := tasks[0]
+		tasks = tasks[1:]
+		return t, true
+	}
+}
 
 // Load that comes evenly gets its workers, and keeps them.
 func TestConstantLoadIsLeftAlone(t *testing.T) {
@@ -20,14 +41,16 @@ func TestConstantLoadIsLeftAlone(t *testing.T) {
 		slots := rapid.IntRange(1, 16).Draw(t, "slots")
 		takes := rapid.Float64Range(0.05, 60).Draw(t, "takes")
 		spacing := rapid.Float64Range(max(0.2, takes/100), max(0.3, takes/100, min(c.Settle.Seconds()/5, 60))).Draw(t, "spacing")
-		s := newSim(slots, rapid.IntRange(1, 30).Draw(t, "workers"))
+		s := newSim(fleet(slots, rapid.IntRange(1, 30).Draw(t, "workers")))
 		warm := 4*c.Settle.Seconds() + 30*takes + 1200
 		until := warm + 4*c.Settle.Seconds()
 		var tasks []simTask
 		for at := 0.; at < until; at += spacing {
 			tasks = append(tasks, simTask{at, takes})
 		}
-		s.run(tasks, until, advised(c, true))
+		if err := s.run(context.Background(), those(tasks), until, advised(c, true)); err != nil {
+			t.Fatal(err)
+		}
 		steady := s.wishes[int(warm/simLook):]
 		for i := 1; i < len(steady); i++ {
 			if steady[i] > steady[i-1] { // workers with tasks that are longer than the grace may still be leaving one by one
@@ -64,10 +87,10 @@ func TestNobodyIsRemovedInTheMiddle(t *testing.T) {
 				tasks = append(tasks, simTask{at, takes})
 			}
 		}
-		s := newSim(slots, rapid.IntRange(0, 20).Draw(t, "workers"))
+		s := newSim(fleet(slots, rapid.IntRange(0, 20).Draw(t, "workers")))
 		follow := advised(c, true)
 		full := c.withDefaults()
-		s.run(tasks, at+7200, func(s *sim) (int, []string) {
+		err := s.run(context.Background(), those(tasks), at+7200, func(s *sim) (int, []string) {
 			want, goes := follow(s)
 			if want < full.Min || want > full.Max {
 				t.Fatalf("%d workers, of %d to %d", want, full.Min, full.Max)
@@ -87,5 +110,8 @@ func TestNobodyIsRemovedInTheMiddle(t *testing.T) {
 			}
 			return want, goes
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	})
 }

@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 
@@ -30,7 +29,7 @@ CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE
 CREATE TRIGGER audit_remains BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_stays();`
 
 // openPostgres connects. kept names the secret that url was read from, "" if there is none.
-func openPostgres(ctx context.Context, url, kept string, log *slog.Logger) (*postgres, error) {
+func openPostgres(ctx context.Context, url, kept string, h *Config) (*postgres, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err // pgx hides the password
@@ -46,12 +45,22 @@ func openPostgres(ctx context.Context, url, kept string, log *slog.Logger) (*pos
 		return nil, err
 	}
 	d := &postgres{pool: pool}
+	if h.Existing {
+		var is bool
+		if err = pool.QueryRow(ctx, `SELECT to_regclass('`+postgresSchema+`.tasks') IS NOT NULL`).Scan(&is); err == nil && !is {
+			err = fmt.Errorf("%w: this database has no schema %s with tasks", ErrNotFound, postgresSchema)
+		}
+		if err != nil {
+			pool.Close()
+			return nil, err
+		}
+	}
 	if err := d.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
 	if err := d.prepareTexts(ctx); err != nil {
-		log.Warn("texts are searched task by task: PostgreSQL's extension pg_trgm cannot be had", "error", err)
+		h.Log.Warn("texts are searched task by task: PostgreSQL's extension pg_trgm cannot be had", "error", err)
 	}
 	return d, nil
 }

@@ -2,7 +2,9 @@ package history
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/umbel-go/umbel/internal/sqlitefile"
@@ -23,8 +25,11 @@ const sqliteAudit = `
 CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 CREATE TRIGGER audit_remains BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;`
 
-func openSQLite(ctx context.Context, path string, log *slog.Logger) (*sqlite, error) {
-	f, err := sqlitefile.Open(path, sqlitefile.Options{Log: log})
+func openSQLite(ctx context.Context, path string, c *Config) (*sqlite, error) {
+	if _, err := os.Stat(path); c.Existing && errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no such file", ErrNotFound)
+	}
+	f, err := sqlitefile.Open(path, sqlitefile.Options{Log: c.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ type Config struct {
 	// Defaults to monitor.db in the working directory. Flower: db.
 	URL string
 
+	// Existing has Open fail with ErrNotFound where there is no history, in place of making one.
+	Existing bool
+
 	// Age is how long tasks are kept. Defaults to 30 days; negative: for ever.
 	Age time.Duration
 
@@ -71,11 +74,11 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	scheme, rest, has := strings.Cut(c.URL, "://")
 	switch {
 	case !has:
-		s.db, err = openSQLite(ctx, c.URL, c.Log)
+		s.db, err = openSQLite(ctx, c.URL, &c)
 	case scheme == "sqlite" || scheme == "file":
-		s.db, err = openSQLite(ctx, sqlitePath(rest), c.Log)
+		s.db, err = openSQLite(ctx, sqlitePath(rest), &c)
 	case scheme == "postgres" || scheme == "postgresql":
-		s.db, err = openPostgres(ctx, c.URL, kept, c.Log)
+		s.db, err = openPostgres(ctx, c.URL, kept, &c)
 	default:
 		err = fmt.Errorf("scheme %q is not known: want sqlite:// or postgres://, or the path of a file", scheme)
 	}
