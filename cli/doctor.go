@@ -16,11 +16,12 @@ import (
 
 // checkup is what umbel doctor is asked to do.
 type checkup struct {
-	json   bool
-	fix    string
-	failOn string
-	ignore []string
-	aws    awsCheckup
+	json    bool
+	fix     string
+	failOn  string
+	ignore  []string
+	aws     awsCheckup
+	results bool
 }
 
 func (p *program) doctorCommand() *cobra.Command {
@@ -38,9 +39,11 @@ as bad as --fail-on was found, or a file that was named could not be read. A
 comment "doctor: ignore RULE" excuses its line and the next one.
 
 With --aws it also asks AWS about the broker of the settings, and whether their
-secrets can be read; it changes nothing there.`,
+secrets can be read; it changes nothing there. With --results it also looks into
+the result store of the settings: Redis, PostgreSQL or SQLite.`,
 		Example: `  umbel doctor config/ deploy/worker.json
-  umbel doctor --aws orders-prod --workers 200 --senders 80
+  umbel doctor --aws=orders-prod --workers 200 --senders 80
+  umbel doctor --results
   umbel doctor --fix umbel.yaml config/celery.py`,
 		RunE: func(cmd *cobra.Command, paths []string) error { return p.doctor(cmd, paths, c) },
 	}
@@ -49,6 +52,7 @@ secrets can be read; it changes nothing there.`,
 	f.StringVar(&c.fix, "fix", "", "write the Celery settings that were read to `FILE`, as Umbel's")
 	f.StringVar(&c.failOn, "fail-on", "medium", "fail if something as bad as `SEVERITY` is found: low, medium, high, critical or none")
 	f.StringSliceVar(&c.ignore, "ignore", nil, "leave out these `RULES`, divided by commas")
+	f.BoolVar(&c.results, "results", false, "also look into the live result store: result_backend, or --result-backend")
 	c.aws.bind(f)
 	p.completeWords(cmd, "fail-on", "low", "medium", "high", "critical", "none")
 	cmd.AddCommand(p.doctorConnectCommand(), &cobra.Command{
@@ -80,7 +84,7 @@ func (p *program) doctor(cmd *cobra.Command, paths []string, c checkup) error {
 		}
 	}
 	r, err := &doctor.Report{Findings: []doctor.Finding{}, Read: []string{}, Unread: []doctor.Unread{}}, error(nil)
-	if len(paths) == 0 && c.aws.broker == "" {
+	if len(paths) == 0 && c.aws.broker == "" && !c.results {
 		paths = []string{"."}
 	}
 	if len(paths) > 0 {
@@ -94,6 +98,11 @@ func (p *program) doctor(cmd *cobra.Command, paths []string, c checkup) error {
 	}
 	if c.aws.broker != "" {
 		if err := p.doctorAWS(cmd, r, c.aws); err != nil {
+			return err
+		}
+	}
+	if c.results {
+		if err := p.doctorResults(cmd, r); err != nil {
 			return err
 		}
 	}
@@ -160,6 +169,10 @@ func (p *program) diagnosis(r *doctor.Report) {
 		p.paragraph("  instead: ", f.Instead)
 		fmt.Fprintln(p.Out)
 	}
+	for _, l := range r.Live {
+		p.paragraph(p.paint.bold(l.Place.String())+"  ", l.Found)
+		fmt.Fprintln(p.Out)
+	}
 	for _, u := range r.Unread {
 		fmt.Fprintf(p.Out, "%s  %s\n", p.paint.bold(u.Place.String()), "not read: "+u.Why)
 	}
@@ -171,11 +184,24 @@ func (p *program) diagnosis(r *doctor.Report) {
 
 // verdict is the last line: how many findings of each weight, in how many files.
 func verdict(r *doctor.Report) string {
-	what := "file"
-	if len(r.Read) > 0 && !slices.ContainsFunc(r.Read, func(name string) bool { return !strings.HasPrefix(name, "aws:") }) {
-		what = "broker"
+	counts := make(map[string]int)
+	for _, name := range r.Read {
+		switch kind, _, _ := strings.Cut(name, ":"); kind {
+		case "aws":
+			counts["broker"]++
+		case "store":
+			counts["result store"]++
+		default:
+			counts["file"]++
+		}
 	}
-	files := fmt.Sprintf("%d %s read", len(r.Read), plural(len(r.Read), what))
+	var read []string
+	for _, what := range []string{"file", "broker", "result store"} {
+		if n := counts[what]; n > 0 {
+			read = append(read, fmt.Sprintf("%d %s", n, plural(n, what)))
+		}
+	}
+	files := strings.Join(read, " and ") + " read"
 	nothing := "nothing is the matter"
 	if len(r.Unread) > 0 {
 		nothing += " in what could be read"

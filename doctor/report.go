@@ -17,6 +17,7 @@ type Report struct {
 	Findings []Finding `json:"findings"` // the worst first
 	Read     []string  `json:"read"`     // the files that were read
 	Unread   []Unread  `json:"unread"`   // what was not, and why
+	Live     []Live    `json:"live,omitempty"`
 
 	system *system
 }
@@ -25,6 +26,12 @@ type Report struct {
 type Unread struct {
 	Place Place  `json:"place"`
 	Why   string `json:"why"`
+}
+
+// A Live is something that was asked about itself, in a line.
+type Live struct {
+	Place Place  `json:"place"`
+	Found string `json:"found"`
 }
 
 // Bounds of what Examine reads.

@@ -5,7 +5,7 @@ type Rule struct {
 	Name  string // what --ignore and comments call it
 	About string // what it finds, in a line
 
-	check func(s *system, report func(Finding)) // nil for those of ExamineBroker
+	check func(s *system, report func(Finding)) // nil for those of ExamineBroker and ExamineStore
 }
 
 // Rules are all of them, in the order of the manual.
@@ -47,5 +47,16 @@ var rules = []Rule{
 	{"aws-upkeep", "with --aws: no logs, no patches, maintenance in working hours", nil},
 	{"aws-timeout", "with --aws: an ack timeout that is shorter than the one workers count on", nil},
 	{"aws-secret", "with --aws: secrets that settings name and that cannot be read", nil},
+	{"store-refused", "with --results: a result store that cannot be reached, or does not take what results need", nil},
+	{"store-exposed", "with --results: a result store without TLS, without verification or without a password", nil},
+	{"store-version", "with --results: a result store that gets no fixes any more", nil},
+	{"store-cluster", "with --results: a Redis Cluster, which results cannot be stored in", nil},
+	{"store-replica", "with --results: a replica, which takes no writes, or replicas that are not in step", nil},
+	{"store-evicts", "with --results: a Redis that may evict results and the counters of chords", nil},
+	{"store-full", "with --results: memory that is nearly used up", nil},
+	{"store-clients", "with --results: connections that are nearly used up, or were refused", nil},
+	{"store-durable", "with --results: results that a restart loses", nil},
+	{"store-expiry", "with --results: results that never expire, or that nobody removes", nil},
+	{"store-clock", "with --results: a clock that is not ours", nil},
 	{"settings-file", "what Umbel itself says of a settings file", settingsFile},
 }

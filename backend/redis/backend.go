@@ -64,6 +64,11 @@ func open(ctx context.Context, c backend.Config) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(ctx, c, s)
+}
+
+// openWith is open for settings that were read.
+func openWith(ctx context.Context, c backend.Config, s *settings) (*Backend, error) {
 	format, err := codec.Marshal(c.Serializer, nil) // its own words for nothing name its content type
 	if err != nil {
 		return nil, fmt.Errorf("open result backend %s: result_serializer: %w", s.endpoint.String(), err)
