@@ -422,6 +422,10 @@ type Config struct {
 	// that keeps it for all. Marks as in WorkerPidfile. Defaults to none. Celery: worker_state_db, the option --statedb.
 	WorkerStateDB string `setting:"worker_state_db"`
 
+	// WorkerPoolRestarts lets the command pool_restart replace the children of the process pool. Defaults to false.
+	// Celery: worker_pool_restarts.
+	WorkerPoolRestarts bool `setting:"worker_pool_restarts"`
+
 	// WorkerMaxTasksPerChild replaces a child of the process pool after so many tasks. Defaults to 0: never.
 	// Celery: worker_max_tasks_per_child.
 	WorkerMaxTasksPerChild int `setting:"worker_max_tasks_per_child"`

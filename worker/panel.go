@@ -22,6 +22,8 @@ type panel struct {
 	worker *Worker
 	node   *control.Node // nil: remote control is off
 	own    map[string]umbel.ControlFunc
+
+	samples samples // of memory
 }
 
 // A command is one command: the arguments that must be given, and what it does.

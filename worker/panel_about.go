@@ -1,19 +1,13 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/umbel-go/umbel"
-	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/codec"
 	"github.com/umbel-go/umbel/control"
 )
@@ -71,52 +65,6 @@ func (p *panel) report(context.Context, arguments) (any, error) {
 	return control.Done(Report(w.settings)), nil
 }
 
-// Report says which software this is, on what platform, with which settings: a text for people. Celery: report.
-func Report(s *umbel.Config) string {
-	var b strings.Builder
-	transport, results := "disabled", "disabled"
-	if len(s.BrokerURL) > 0 {
-		transport, _, _ = strings.Cut(s.BrokerURL[0], "://")
-	}
-	if s.ResultBackend != "" {
-		results = broker.MaskURL(s.ResultBackend)
-	}
-	fmt.Fprintf(&b, "\nsoftware -> umbel:%s go:%s\n", buildVersion(), strings.TrimPrefix(runtime.Version(), "go"))
-	fmt.Fprintf(&b, "platform -> system:%s arch:%s\n            kernel version:%s imp:Go\n", systemName(), runtime.GOARCH, kernelVersion())
-	fmt.Fprintf(&b, "settings -> transport:%s results:%s\n\n", transport, results)
-	for _, e := range changed(s) {
-		fmt.Fprintf(&b, "%s: %s\n", e.Name, codec.Repr(censored(e)))
-	}
-	return b.String()
-}
-
-// systemName is the platform as Python names it.
-func systemName() string {
-	return strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:]
-}
-
-func kernelVersion() string {
-	v, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "unknown"
-	}
-	return string(bytes.TrimSpace(v))
-}
-
-// buildVersion is this module's version as the program was built with it.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path == "github.com/umbel-go/umbel" && m.Version != "" {
-			return m.Version
-		}
-	}
-	return "(devel)"
-}
-
 // conf is the settings that are set, or all of them.
 func (p *panel) conf(_ context.Context, a arguments) (any, error) {
 	entries := p.worker.settings.Entries()
@@ -128,57 +76,6 @@ func (p *panel) conf(_ context.Context, a arguments) (any, error) {
 		out[i] = codec.NamedValue{Name: e.Name, Value: censored(e)}
 	}
 	return out, nil
-}
-
-// changed are the settings that somebody has set, or that differ from their defaults.
-func changed(s *umbel.Config) []umbel.ConfigEntry {
-	usual := make(map[string]string)
-	for _, e := range (umbel.Config{}).Entries() {
-		usual[e.Name] = e.Value
-	}
-	return slices.DeleteFunc(s.Entries(), func(e umbel.ConfigEntry) bool {
-		return e.Source == "default" || e.Source == "code" && usual[e.Name] == e.Value
-	})
-}
-
-// hidden are the settings whose values Celery shows to nobody, by their names.
-var hidden = regexp.MustCompile(`(?i)API|TOKEN|KEY|SECRET|PASS|PROFANITIES_LIST|SIGNATURE|DATABASE|BEAT_DBURI`)
-
-func censored(e umbel.ConfigEntry) codec.Value {
-	v := codec.JSON([]byte(e.Value))
-	if hidden.MatchString(e.Name) && !v.IsNull() {
-		return codec.Of("********")
-	}
-	return v
-}
-
-func (p *panel) memsample(context.Context, arguments) (any, error) {
-	if m := residentMemory(); m != "" {
-		return m, nil
-	}
-	return nil, nil
-}
-
-// memdump shows the memory now, as its last line: samples of earlier requests are not kept.
-func (p *panel) memdump(context.Context, arguments) (any, error) {
-	m := residentMemory()
-	if m == "" {
-		return "- rss: unknown on this system\n", nil
-	}
-	return fmt.Sprintf("- rss (sample):\n-    > %s,\n- rss (end): %s.\n", m, m), nil
-}
-
-// residentMemory is the memory of this process that is in RAM, "" where the system does not say so.
-func residentMemory() string {
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return ""
-	}
-	var size, resident int64
-	if _, err := fmt.Sscan(string(data), &size, &resident); err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%.3fMB", float64(resident*int64(os.Getpagesize()))/(1<<20))
 }
 
 func (p *panel) shutdown(context.Context, arguments) (any, error) {

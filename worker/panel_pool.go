@@ -75,6 +75,17 @@ func (p *panel) autoscale(_ context.Context, a arguments) (any, error) {
 	return control.Done(fmt.Sprintf("autoscale now max=%d min=%d", now.Max, now.Min)), nil
 }
 
-func (p *panel) poolRestart(context.Context, arguments) (any, error) {
-	return nil, control.Failf("ValueError", "Pool restarts not enabled")
+// poolRestart replaces the children of a process pool, each when its task has ended. Modules cannot be loaded anew.
+func (p *panel) poolRestart(_ context.Context, a arguments) (any, error) {
+	w := p.worker
+	switch {
+	case !w.settings.WorkerPoolRestarts:
+		return nil, control.Failf("ValueError", "Pool restarts not enabled")
+	case a.flag("reload"):
+		return nil, control.Failf("ValueError", "a Go program cannot load its modules anew: start the worker again")
+	case !w.seats.restart():
+		return nil, control.Failf("ValueError", "Pool restarts need worker_pool: process; goroutines have nothing to restart")
+	}
+	w.log.Info("pool restarts")
+	return control.Done("reload started"), nil
 }

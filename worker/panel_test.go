@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -311,6 +312,9 @@ func TestSecretsStaySecretInConf(t *testing.T) {
 			t.Errorf("with_defaults %v: result_expires is there: %v", all, has)
 		}
 	}
+	if got := ask(t, app, "w@host", "conf", nil).(map[string]any)["broker_url"]; got != configOf(t, app).BrokerURL[0] {
+		t.Errorf("broker_url is %v: one text, as Celery has it", got)
+	}
 	if got := fmt.Sprint(ask(t, app, "w@host", "report", nil)); strings.Contains(got, "hunter2") {
 		t.Errorf("report shows %v", got)
 	}
@@ -356,5 +360,51 @@ func TestAPausedQueueIsConsumedByNobody(t *testing.T) {
 	}
 	if got := queues("mail@host"); got != "mail" {
 		t.Errorf("the worker that never consumed it consumes %q", got)
+	}
+}
+
+func TestMemoryIsSampled(t *testing.T) {
+	app := newApp(t, umbel.Config{})
+	start(t, app, worker.Config{Nodename: "w@host"})
+	dump := func(samples any) string {
+		text, _ := ask(t, app, "w@host", "memdump", map[string]any{"samples": samples}).(string)
+		return text
+	}
+	if got := dump(3); !regexp.MustCompile(`\A- rss \(end\): [0-9.]+MB\.\n\z`).MatchString(got) {
+		t.Errorf("without a sample: %q", got)
+	}
+	for range 7 {
+		ask(t, app, "w@host", "memsample", nil)
+	}
+	if got := dump(3); !regexp.MustCompile(`\A- rss \(sample\):\n(-    > [0-9.]+MB,\n){3}- rss \(end\): [0-9.]+MB\.\n\z`).MatchString(got) {
+		t.Errorf("three of seven samples: %q", got)
+	}
+	if got := dump(3); strings.Contains(got, ">") {
+		t.Errorf("samples are told twice: %q", got)
+	}
+	if got := fmt.Sprint(ask(t, app, "w@host", "memdump", map[string]any{"samples": 0})); !strings.Contains(got, "want 1 or more") {
+		t.Errorf("no sample wanted: %q", got)
+	}
+}
+
+func TestAPoolRestartsWhereItIsAllowedAndCan(t *testing.T) {
+	for want, c := range map[string]struct {
+		allowed bool
+		args    map[string]any
+	}{
+		"Pool restarts not enabled":      {false, nil},
+		"goroutines have nothing to":     {true, nil},
+		"cannot load its modules anew":   {true, map[string]any{"reload": true}},
+		"Pool restarts not enabled'":     {false, map[string]any{"reload": true}},
+		"goroutines have nothing to res": {true, map[string]any{"modules": []string{}, "reload": false}},
+	} {
+		app := newApp(t, umbel.Config{WorkerPoolRestarts: c.allowed})
+		_, stop := start(t, app, worker.Config{Nodename: "w@host"})
+		if got := fmt.Sprint(ask(t, app, "w@host", "pool_restart", c.args)); !strings.Contains(got, want) || !strings.Contains(got, "error:ValueError(") {
+			t.Errorf("allowed %v, %v: %s, want %q", c.allowed, c.args, got, want)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
 	}
 }

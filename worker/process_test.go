@@ -367,6 +367,33 @@ func TestTheHandlerIsToldWhyItMustStop(t *testing.T) {
 	}
 }
 
+func TestAPoolOfProcessesRestarts(t *testing.T) {
+	space := fmt.Sprintf("memory://restart-%d", spaces.Add(1))
+	app := processApp(space, space, slow(umbel.Config{WorkerPoolRestarts: true}))
+	t.Cleanup(func() { _ = app.Close() })
+	_, stop := start(t, app, inProcesses(space, space, worker.Config{Concurrency: 1}))
+	run := func() (pid int) {
+		r, err := app.Send(patient(t), "pid", nil)
+		if err == nil {
+			err = r.Get(patient(t), &pid)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	before := run()
+	if got := fmt.Sprint(ask(t, app, "w@host", "pool_restart", nil)); got != "map[ok:reload started]" {
+		t.Errorf("pool_restart: %s", got)
+	}
+	if after := run(); after == before {
+		t.Errorf("the child %d still works after the restart", before)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProgressOfAChildIsSeenInOrder(t *testing.T) {
 	space := fmt.Sprintf("memory://progress-%d", spaces.Add(1))
 	app := processApp(space, space, slow(umbel.Config{}))

@@ -57,6 +57,7 @@ func (p *processes) keepsMessages() bool { return true }
 func (p *processes) clear() bool         { p.pool.KillAll(); return true }
 func (p *processes) close()              { p.pool.Close() }
 func (p *processes) resize(n int)        { p.pool.Resize(n) }
+func (p *processes) restart() bool       { p.pool.Restart(); return true }
 func (p *processes) pids() []int         { return p.pool.Stats().PIDs }
 
 // A processSeat is a child that runs one task; another child if the first is gone before it began.

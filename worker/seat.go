@@ -39,6 +39,9 @@ type seats interface {
 	// resize changes how many tasks run at once.
 	resize(n int)
 
+	// restart has what tasks run in replaced, once they have ended, and reports whether it can be.
+	restart() bool
+
 	// pids are the processes that tasks run in.
 	pids() []int
 
@@ -63,6 +66,7 @@ func (s *ownSeats) take(context.Context) (seat, error) { return s, nil }
 func (s *ownSeats) keepsMessages() bool                { return false }
 func (s *ownSeats) pids() []int                        { return []int{pid} }
 func (s *ownSeats) resize(int)                         {}
+func (s *ownSeats) restart() bool                      { return false }
 func (s *ownSeats) clear() bool                        { return false }
 func (s *ownSeats) close()                             {}
 func (s *ownSeats) pid() int                           { return pid }

@@ -21,6 +21,7 @@ type Child struct {
 	out     outlet
 
 	tasks      int          // begun here; owned by its taker
+	old        bool         // to be replaced; guarded by the pool's mu
 	unanswered atomic.Int32 // pings since it last said something
 	life       context.Context
 	endLife    context.CancelFunc

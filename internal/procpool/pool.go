@@ -241,7 +241,7 @@ func (p *Pool) isUp(c *Child) {
 	case p.first <- nil:
 	default:
 	}
-	if len(p.children) > p.size+spares(p.size) {
+	if c.old || len(p.children) > p.size+spares(p.size) {
 		p.letGo(c)
 		return
 	}
@@ -312,7 +312,7 @@ func (c *Child) Leave() {
 	if _, ours := p.children[c]; !ours {
 		return
 	}
-	if used || p.closed || len(p.children) > p.size+spares(p.size) {
+	if used || c.old || p.closed || len(p.children) > p.size+spares(p.size) {
 		p.letGo(c)
 		return
 	}
@@ -382,6 +382,20 @@ func (p *Pool) Resize(size int) {
 		p.idle = p.idle[1:]
 		p.letGo(c)
 	}
+	p.changed()
+}
+
+// Restart replaces every child: those that do nothing now, the others when they have done what they do.
+func (p *Pool) Restart() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.children {
+		c.old = true
+	}
+	for _, c := range p.idle {
+		p.letGo(c)
+	}
+	p.idle = nil
 	p.changed()
 }
 

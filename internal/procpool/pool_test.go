@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -167,6 +168,28 @@ func TestResize(t *testing.T) {
 	await(t, "two children", func() bool { return len(p.Stats().PIDs) == 2 })
 	if _, _, err := do(t, p, "echo"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARestartReplacesEveryChild(t *testing.T) {
+	p := open(t, nil)
+	await(t, "all children", func() bool { return len(p.Stats().PIDs) == 3 })
+	before := p.Stats().PIDs
+	busy, err := p.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Restart()
+	if a, err := busy.Do(t.Context(), Errand{Payload: []byte("echo still")}); err != nil || string(a) != "echo still" {
+		t.Errorf("what was going on: %q, %v", a, err)
+	}
+	busy.Leave()
+	await(t, "the old children gone", func() bool { return !slices.ContainsFunc(before, alive) })
+	if _, pid, err := do(t, p, "echo"); err != nil || slices.Contains(before, pid) {
+		t.Errorf("done by %d of %v, %v", pid, before, err)
+	}
+	if s := p.Stats(); s.Lost != 0 {
+		t.Errorf("%+v: children that were let go are not lost", s)
 	}
 }
 

@@ -146,8 +146,17 @@ func (w *world) controlShapes(t *testing.T) {
 		t.Errorf("registered: %v", names)
 	}
 	conf := w.ask(t, "go@host", "conf", map[string]any{"with_defaults": false}).(map[string]any)
-	if text := fmt.Sprint(conf); strings.Contains(text, "guest:guest") || conf["broker_url"] == nil {
+	if text := fmt.Sprint(conf); strings.Contains(text, "guest:guest") {
 		t.Errorf("conf: %v", conf)
+	}
+	theirs := w.ask(t, "py@py", "conf", map[string]any{"with_defaults": false}).(map[string]any)
+	for _, name := range []string{"broker_url", "result_backend"} {
+		if conf[name] == nil || !cmp.Equal(shape(conf[name]), shape(theirs[name])) {
+			t.Errorf("conf: %s is %v here, %v there", name, conf[name], theirs[name])
+		}
+	}
+	if d := cmp.Diff(theirs["broker_url"], conf["broker_url"]); d != "" {
+		t.Errorf("broker_url (-Python +Go):\n%s", d)
 	}
 }
 
