@@ -36,7 +36,7 @@ secretsmanager://NAME#KEY, ssm://NAME, or - for the first line of standard input
 It is never taken from the command line, which other users can see.`,
 		Example: `  umbel broker create orders-prod --private --subnet-ids subnet-0a1b2c3d,subnet-1a2b3c4d \
       --security-groups sg-0a1b2c3d --password-from secretsmanager://orders/broker#password --yes`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, need, err := f.read(p, cmd, args[0])
 			if err != nil {

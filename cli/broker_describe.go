@@ -19,7 +19,7 @@ func (p *program) brokerDescribeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe NAME|ID",
 		Short: "show a broker's addresses, version, state, and what is about to change",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("NAME or ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := account.Open(cmd.Context(), region)
 			if err != nil {

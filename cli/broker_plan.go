@@ -143,7 +143,7 @@ put beside the limits of the instance type.`,
 		Example: `  umbel broker plan orders-prod --private --subnet-ids subnet-0a1b2c3d,subnet-1a2b3c4d \
       --security-groups sg-0a1b2c3d --workers 200 --senders 80
   umbel broker plan orders-prod … --terraform > broker.tf`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, need, err := f.read(p, cmd, args[0])
 			if err != nil {

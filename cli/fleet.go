@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,9 @@ func (p *program) sayReply(r control.Reply, body bool) {
 	}
 }
 
+// replyWidth is what is left of a terminal's line to a reply. What goes to another program stays one line, as Celery's.
+const replyWidth = helpWidth - 4
+
 // pretty is a reply's status and text for people.
 func (p *program) pretty(v codec.Value) (status, text string) {
 	ok := p.paint.green("OK")
@@ -115,6 +119,9 @@ func (p *program) pretty(v codec.Value) (status, text string) {
 		lines := make([]string, len(items))
 		for i, item := range items {
 			lines[i] = "* " + plainText(item)
+			if terminal(p.Out) {
+				lines[i] = fold(lines[i], replyWidth, "   ")
+			}
 		}
 		return ok, strings.Join(lines, "\n")
 	case len(first) > 0 && first[0] == '{':
@@ -228,9 +235,17 @@ func (c *fleetCommand) arguments(cmd *cobra.Command, words []string) (map[string
 func (a fleetArg) read(word string) (any, error) {
 	switch a.kind {
 	case "int":
-		return strconv.Atoi(word)
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no whole number", word)
+		}
+		return n, nil
 	case "float":
-		return strconv.ParseFloat(word, 64)
+		x, err := strconv.ParseFloat(word, 64)
+		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("%q is no number", word)
+		}
+		return x, nil
 	case "bool":
 		switch strings.ToLower(word) {
 		case "yes", "on", "y", "t", "true", "1":
@@ -266,7 +281,7 @@ func (p *program) fleetCommand(cmd *cobra.Command, all []fleetCommand, name stri
 		names = append(names, all[i].name)
 	}
 	slices.Sort(names)
-	return nil, misuse(cmd, "Command %s not recognized. Available %s commands: %s", name, cmd.Name(), strings.Join(names, ", "))
+	return nil, misuse(cmd, "Command %s not recognized. Available %s commands: %s.%s", name, cmd.Name(), strings.Join(names, ", "), didYouMean(name, names, ""))
 }
 
 // ownCommands adds the app's own commands of one kind.

@@ -25,7 +25,7 @@ The password is the first line of standard input; the file keeps its hash only.
 Roles: viewer looks; operator also acts on tasks and workers; admin may also stop
 workers, purge queues and read the audit log.`,
 		Example: "  read -s P && echo \"$P\" | umbel monitor passwd users.txt ann --role admin",
-		Args:    cobra.ExactArgs(2),
+		Args:    wantArgs("FILE", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := access.ParseRole(role)
 			if err != nil {
@@ -62,7 +62,7 @@ as "Authorization: Bearer TOKEN".
 Scopes: read; tasks (send, revoke, retry); workers (pools, consumers, limits);
 admin (stop workers, purge queues, read the audit log).`,
 		Example: "  umbel monitor token tokens.txt deploy --scope read,workers",
-		Args:    cobra.ExactArgs(2),
+		Args:    wantArgs("FILE", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			scopes, err := access.ParseScopes(scope)
 			if err != nil {

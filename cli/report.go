@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,8 @@ import (
 )
 
 func (p *program) reportCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "show software, platform and settings, for a bug report",
 		Long: `Show software, platform, and the settings that somebody has set, for a bug
@@ -21,8 +23,16 @@ report. Passwords are masked. It connects to nothing.`,
 				return err
 			}
 			full := c.WithDefaults()
-			fmt.Fprintln(p.Out, worker.Report(&full))
-			return nil
+			if !asJSON {
+				fmt.Fprintln(p.Out, worker.Report(&full))
+				return nil
+			}
+			out := json.NewEncoder(p.Out)
+			out.SetEscapeHTML(false)
+			out.SetIndent("", "  ")
+			return out.Encode(worker.AboutThis(&full))
 		},
 	}
+	cmd.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
+	return cmd
 }

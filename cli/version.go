@@ -42,14 +42,17 @@ func noArgs(cmd *cobra.Command, args []string) error {
 }
 
 // oneArg wants exactly one argument, named as in the usage line.
-func oneArg(what string) cobra.PositionalArgs {
+func oneArg(what string) cobra.PositionalArgs { return wantArgs(what) }
+
+// wantArgs wants these arguments, named as in the usage line, and no others.
+func wantArgs(what ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return misuse(cmd, "missing argument %s", what)
-		case 1:
-			return nil
+		switch {
+		case len(args) < len(what):
+			return misuse(cmd, "missing argument %s", what[len(args)])
+		case len(args) > len(what):
+			return misuse(cmd, "unexpected argument %q", args[len(what)])
 		}
-		return misuse(cmd, "unexpected argument %q", args[1])
+		return nil
 	}
 }
