@@ -133,4 +133,3 @@ func censored(e umbel.ConfigEntry) codec.Value {
 
 // stars are what Celery writes in place of a secret.
 const stars = "********"
-
