@@ -1,7 +1,6 @@
 package monitor_test
 
 import (
-	"context"
 	"path/filepath"
 	"testing"
 
@@ -63,35 +62,24 @@ func TestPagesAreReadableForEveryone(t *testing.T) {
 		if b == nil {
 			b = browse(t, r.url)
 		}
-		b.url = r.url
+		b.URL = r.url
 		for _, width := range map[string][]int64{"full": {1280, 390}, "empty": {390}}[what] {
-			b.run(chromedp.EmulateViewport(width, 860))
+			b.Run(chromedp.EmulateViewport(width, 860))
 			for _, page := range []string{"/", "/workers", "/worker/w1@shop-1", "/tasks?focus=search", "/tasks?worker=w1@shop-1", "/task/f10a-ship", "/queues", "/queue/celery", "/workflows", "/schedules",
 				"/broker", "/audit", "/login", "/nothing"} {
-				b.open(page, "")
-				b.so("document.querySelector('main h1') !== null && !document.querySelector('.busy')")
+				b.Open(page, "")
+				b.So("document.querySelector('main h1') !== null && !document.querySelector('.busy')")
 				for _, theme := range []string{"light", "dark"} {
-					b.eval("document.documentElement.setAttribute('data-theme', '" + theme + "')")
-					b.so("document.getAnimations().length === 0") // colours change by and by
-					for _, fault := range b.faultsOf(unreadable) {
+					b.Eval("document.documentElement.setAttribute('data-theme', '" + theme + "')")
+					b.So("document.getAnimations().length === 0") // colours change by and by
+					for _, fault := range b.List(unreadable) {
 						t.Errorf("%s, %s, %d wide, %s: %s", page, what, width, theme, fault)
 					}
 				}
 			}
 		}
-		b.complain()
+		b.Complain()
 	}
-}
-
-func (b *browser) faultsOf(script string) []string {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	list, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](script))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return list
 }
 
 // The monitor is used from the keyboard alone: to the content past the bar, to a page and its search, into a dialog and out of it.
@@ -106,28 +94,28 @@ func TestPagesAreUsedFromTheKeyboard(t *testing.T) {
 	press := func(keys ...string) {
 		t.Helper()
 		for _, k := range keys {
-			b.run(chromedp.KeyEvent(k))
+			b.Run(chromedp.KeyEvent(k))
 		}
 	}
-	b.open("/task/f10a-ship", "What happened")
-	b.eval("document.activeElement.blur()")
+	b.Open("/task/f10a-ship", "What happened")
+	b.Eval("document.activeElement.blur()")
 	press(kb.Tab)
-	b.so("document.activeElement.className === 'skip'")
+	b.So("document.activeElement.className === 'skip'")
 	press(kb.Enter)
-	b.so("document.activeElement.id === 'main' || location.hash === '#main'")
+	b.So("document.activeElement.id === 'main' || location.hash === '#main'")
 	press("g", "s")
-	b.sees("nightly-report")
-	b.so("document.activeElement.id === 'main' && document.getElementById('said').textContent === 'Schedules'")
-	b.eval("document.querySelector('[aria-label=\"Run cleanup now\"]').focus()")
+	b.Sees("nightly-report")
+	b.So("document.activeElement.id === 'main' && document.getElementById('said').textContent === 'Schedules'")
+	b.Eval("document.querySelector('[aria-label=\"Run cleanup now\"]').focus()")
 	press(kb.Enter)
-	b.so("document.querySelector('dialog[open]') !== null && document.querySelector('dialog').contains(document.activeElement)")
+	b.So("document.querySelector('dialog[open]') !== null && document.querySelector('dialog').contains(document.activeElement)")
 	press(kb.Escape)
-	b.so("document.querySelector('dialog') === null && document.activeElement.getAttribute('aria-label') === 'Run cleanup now'")
+	b.So("document.querySelector('dialog') === null && document.activeElement.getAttribute('aria-label') === 'Run cleanup now'")
 	for key, at := range map[string]string{"o": "/", "w": "/workers", "t": "/tasks", "q": "/queues", "f": "/workflows", "b": "/broker", "a": "/audit"} {
 		press("g", key)
-		b.so("location.pathname === '" + at + "'")
+		b.So("location.pathname === '" + at + "'")
 	}
 	press("/")
-	b.so("document.activeElement.id === 'search'")
-	b.complain()
+	b.So("document.activeElement.id === 'search'")
+	b.Complain()
 }
