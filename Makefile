@@ -99,7 +99,7 @@ soak: ## let faults strike for MINUTES (default 10); SEED=n repeats a plan; the 
 
 .PHONY: screenshots
 screenshots: ## write the pictures of the monitor and the shop into docs/images (needs Chromium)
-	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages|TestActionsInTheBrowser' ./monitor
+	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run 'TestPages|TestActionsInTheBrowser|TestALoginAtAProviderInTheBrowser' ./monitor
 	UMBEL_SCREENSHOTS=$(CURDIR)/docs/images $(GO) test -count 1 -run TestTheShopInABrowser ./examples/shop/web
 
 .PHONY: services

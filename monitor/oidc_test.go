@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -22,12 +23,14 @@ import (
 	"github.com/umbel-go/umbel/monitor/access"
 )
 
-// An idp is an OpenID Connect provider: discovery, keys, the login's page (which asks nothing), and tokens, which it signs. What
-// it is told to do wrong, it does.
+// An idp is an OpenID Connect provider: discovery, keys, the login's page (which asks nothing, unless it knows people), and tokens,
+// which it signs. What it is told to do wrong, it does.
 type idp struct {
 	t      *testing.T
 	server *httptest.Server
+	issuer string
 	key    *rsa.PrivateKey
+	people map[string]map[string]any // claims by name; nil: whoever comes has claims
 
 	mu     sync.Mutex // guards what follows
 	claims map[string]any
@@ -44,7 +47,7 @@ func newIDP(t *testing.T) *idp {
 	p := &idp{t: t, key: key, codes: make(map[string]url.Values)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		at := p.server.URL
+		at := p.issuer
 		p.reply(w, map[string]any{"issuer": at, "authorization_endpoint": at + "/authorize", "token_endpoint": at + "/token", "jwks_uri": at + "/keys",
 			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"}})
 	})
@@ -53,7 +56,9 @@ func newIDP(t *testing.T) *idp {
 	})
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("POST /authorize", p.authorize)
 	p.server = httptest.NewServer(mux)
+	p.issuer = p.server.URL
 	t.Cleanup(p.server.Close)
 	return p
 }
@@ -68,10 +73,19 @@ func (p *idp) authorize(w http.ResponseWriter, r *http.Request) {
 	if q.Get("client_id") != "umbel" || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || !strings.Contains(q.Get("scope"), "openid") || q.Get("nonce") == "" {
 		p.t.Errorf("a browser was sent with %v", q)
 	}
+	who := r.PostFormValue("name")
+	if p.people != nil && p.people[who] == nil {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, "<!doctype html><title>Example ID</title><h1>Who are you?</h1><form method=post action=\"/authorize?%s\"><input name=name><button>Continue</button></form>", html.EscapeString(r.URL.RawQuery))
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	code := fmt.Sprint("code-", len(p.codes))
 	p.codes[code] = q
+	if p.people != nil {
+		p.claims = p.people[who]
+	}
 	back, _ := url.Parse(q.Get("redirect_uri"))
 	answer := url.Values{"code": {code}, "state": {q.Get("state")}}
 	switch p.wrong {
@@ -99,7 +113,7 @@ func (p *idp) token(w http.ResponseWriter, r *http.Request) {
 		p.reply(w, map[string]string{"error": "invalid_grant"})
 		return
 	}
-	claims := map[string]any{"iss": p.server.URL, "aud": "umbel", "sub": "subject-7", "nonce": q.Get("nonce"), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": p.issuer, "aud": "umbel", "sub": "subject-7", "nonce": q.Get("nonce"), "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
 	for k, v := range p.claims {
 		claims[k] = v
 	}
@@ -144,7 +158,7 @@ func (p *idp) say(wrong string, claims map[string]any) {
 // withOIDC starts a monitor behind the provider. Its own address is known only once it listens: the client puts it in.
 func withOIDC(t *testing.T, p *idp, c access.OIDC) *rig {
 	t.Helper()
-	c.Issuer, c.ClientID, c.ClientSecret, c.RedirectURL = p.server.URL, "umbel", "client's secret", "http://monitor.invalid/login/callback"
+	c.Issuer, c.ClientID, c.ClientSecret, c.RedirectURL = p.issuer, "umbel", "client's secret", "http://monitor.invalid/login/callback"
 	return start(t, monitor.Config{Access: access.Config{OIDC: &c, Users: users[:1]}})
 }
 
@@ -329,6 +343,30 @@ func TestALoginEndsInTheBrowserThatBeganIt(t *testing.T) {
 	resp.Body.Close()
 	if resp.Request.URL.Path != "/login" {
 		t.Errorf("an answer is taken twice: %s", resp.Request.URL)
+	}
+}
+
+// A login leads to the page that was asked for, and never elsewhere.
+func TestALoginLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
+	p := newIDP(t)
+	r := withOIDC(t, p, access.OIDC{Everyone: access.Viewer})
+	for to, want := range map[string]string{"/schedule/a%20b?edit=1": "/schedule/a%20b?edit=1", "": "/", "//evil.example/": "/", "https://evil.example/": "/", "/\\evil.example": "/",
+		"/\t/evil.example": "/", "javascript:alert(1)": "/", "evil": "/", "/" + strings.Repeat("x", 2000): "/"} {
+		v := r.visit()
+		at := ""
+		v.client.CheckRedirect = func(req *http.Request, _ []*http.Request) error {
+			at = req.URL.String()
+			return nil
+		}
+		resp, err := v.client.Get(r.url + "/login/oidc?to=" + url.QueryEscape(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if at != "http://monitor.invalid"+want && at != r.url+want {
+			t.Errorf("%q leads to %s", to, at)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ const (
 
 	// claimsMost bounds the name that a provider gives, bytes.
 	claimsMost = 200
+
+	// pageMost bounds the address of the page that is asked for, bytes.
+	pageMost = 2000
 )
 
 // ErrLogin: the provider's login is not one that is let in; its text may be shown.
@@ -78,6 +81,7 @@ type provider struct {
 
 type attempt struct {
 	state, nonce, verifier string
+	to                     string // the page that was asked for; "" for the first
 	until                  time.Time
 }
 
@@ -136,7 +140,7 @@ func (g *Guard) Provider() string {
 // Passwords reports whether somebody can log in by a password.
 func (g *Guard) Passwords() bool { return len(g.config.Users) > 0 }
 
-// Depart sends a browser to the provider's login.
+// Depart sends a browser to the provider's login. The page that it asks for by the parameter to is where it arrives.
 func (g *Guard) Depart(w http.ResponseWriter, r *http.Request) error {
 	p := g.provider
 	if p == nil {
@@ -146,7 +150,7 @@ func (g *Guard) Depart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := attempt{state: secretText(), nonce: secretText(), verifier: oauth2.GenerateVerifier(), until: time.Now().Add(loginFor)}
+	a := attempt{state: secretText(), nonce: secretText(), verifier: oauth2.GenerateVerifier(), to: here(r.URL.Query().Get("to")), until: time.Now().Add(loginFor)}
 	text := secretText()
 	p.mu.Lock()
 	now := time.Now()
@@ -163,15 +167,26 @@ func (g *Guard) Depart(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Arrive takes a browser that comes back from the provider, and begins its session. name is who it is, as far as that is known. An
-// ErrLogin may be shown; other errors are the provider's or the network's.
-func (g *Guard) Arrive(w http.ResponseWriter, r *http.Request) (name string, err error) {
+// here is an address of ours, or "": a login is no way to send somebody elsewhere. Browsers drop blanks and tabs from addresses, and
+// take \\ for /.
+func here(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || len(to) > pageMost || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+		strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+		return ""
+	}
+	return to
+}
+
+// Arrive takes a browser that comes back from the provider, and begins its session. name is who it is, as far as that is known, to the
+// page that it asked for. An ErrLogin may be shown; other errors are the provider's or the network's.
+func (g *Guard) Arrive(w http.ResponseWriter, r *http.Request) (name, to string, err error) {
 	p := g.provider
 	if p == nil {
-		return "", fmt.Errorf("%w: there is no provider", ErrLogin)
+		return "", "", fmt.Errorf("%w: there is no provider", ErrLogin)
 	}
 	if g.limit.blocked(g.Addr(r), time.Now()) {
-		return "", fmt.Errorf("%w: too many attempts, wait a few minutes", ErrLogin)
+		return "", "", fmt.Errorf("%w: too many attempts, wait a few minutes", ErrLogin)
 	}
 	defer func() {
 		if errors.Is(err, ErrLogin) {
@@ -183,39 +198,39 @@ func (g *Guard) Arrive(w http.ResponseWriter, r *http.Request) (name string, err
 	q := r.URL.Query()
 	switch {
 	case !ok || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(a.state)) != 1:
-		return "", fmt.Errorf("%w: this browser did not begin it, or too long ago", ErrLogin)
+		return "", "", fmt.Errorf("%w: this browser did not begin it, or too long ago", ErrLogin)
 	case q.Get("error") != "":
-		return "", fmt.Errorf("%w: the provider says %q", ErrLogin, q.Get("error"))
+		return "", "", fmt.Errorf("%w: the provider says %q", ErrLogin, q.Get("error"))
 	}
 	found, c, err := p.discover(r.Context())
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), p.client), providerWait)
 	defer cancel()
 	token, err := c.Exchange(ctx, q.Get("code"), oauth2.VerifierOption(a.verifier))
 	if err != nil {
-		return "", fmt.Errorf("%w: the provider does not take the code", ErrLogin)
+		return "", "", fmt.Errorf("%w: the provider does not take the code", ErrLogin)
 	}
 	raw, _ := token.Extra("id_token").(string)
 	id, err := found.VerifierContext(oidc.ClientContext(context.WithoutCancel(ctx), p.client), &oidc.Config{ClientID: p.config.ClientID}).Verify(ctx, raw)
 	if err != nil {
-		return "", fmt.Errorf("%w: the provider's token is not valid", ErrLogin)
+		return "", "", fmt.Errorf("%w: the provider's token is not valid", ErrLogin)
 	}
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(a.nonce)) != 1 {
-		return "", fmt.Errorf("%w: the provider's token is for another login", ErrLogin)
+		return "", "", fmt.Errorf("%w: the provider's token is for another login", ErrLogin)
 	}
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
-		return "", fmt.Errorf("%w: the provider's token cannot be read", ErrLogin)
+		return "", "", fmt.Errorf("%w: the provider's token cannot be read", ErrLogin)
 	}
 	name = who(id.Subject, claims)
 	role := p.config.role(claims)
 	if role == "" {
-		return name, fmt.Errorf("%w: %s has no role here", ErrLogin, name)
+		return name, "", fmt.Errorf("%w: %s has no role here", ErrLogin, name)
 	}
 	g.begin(w, r, name, role)
-	return name, nil
+	return name, a.to, nil
 }
 
 // attempt is the login that this browser began; it is used up.

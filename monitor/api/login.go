@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -53,7 +54,7 @@ func (a *API) Depart(prefix string) http.Handler {
 // Arrive takes a browser that comes back from the provider. It stands outside of the guard.
 func (a *API) Arrive(prefix string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, err := a.Guard.Arrive(w, r)
+		name, to, err := a.Guard.Arrive(w, r)
 		if err != nil {
 			a.Log.Warn("a login is refused", "who", name, "error", err)
 			if name != "" || !errors.Is(err, access.ErrLogin) { // else whoever calls the address would fill the disk
@@ -63,7 +64,7 @@ func (a *API) Arrive(prefix string) http.Handler {
 			return
 		}
 		_ = a.note(r, history.Act{Who: name, Action: "login", Detail: a.Guard.Provider(), Outcome: "done"})
-		http.Redirect(w, r, prefix+"/", http.StatusFound)
+		http.Redirect(w, r, cmp.Or(to, prefix+"/"), http.StatusFound)
 	})
 }
 

@@ -9,7 +9,7 @@ export async function login(page) {
     h('form', { class: 'login', onsubmit: enter },
       h('h1', null, 'Log in'),
       wrong ? h('p', { class: 'note bad', role: 'alert' }, wrong) : null,
-      ways.provider ? h('a', { class: 'button main', href: prefix + '/login/oidc', target: '_self' }, 'Log in with ' + ways.provider) : null,
+      ways.provider ? h('a', { class: 'button main', href: prefix + '/login/oidc' + (page.params.get('to') ? '?to=' + encodeURIComponent(page.params.get('to')) : ''), target: '_self' }, 'Log in with ' + ways.provider) : null,
       ways.password ? [
         h('label', null, 'Name', h('input', { name: 'name', autocomplete: 'username', required: true, autofocus: true })),
         h('label', null, 'Password', h('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true })),
