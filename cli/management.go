@@ -49,7 +49,7 @@ func (p *program) management(address string) (*management.Client, error) {
 	if address != "" {
 		mc.URL = address
 	}
-	m, err := management.New(mc)
+	m, err := management.Open(context.Background(), mc)
 	if err != nil {
 		return nil, &fault{code: exitUsage, err: fmt.Errorf("--broker-api: %w", err)}
 	}

@@ -159,7 +159,7 @@ func (p *program) monitor(cmd *cobra.Command, f *monitorFlags) error {
 // monitorConfig is what the options say. done removes a history that is not to be kept.
 func (p *program) monitorConfig(cmd *cobra.Command, f *monitorFlags) (c *monitor.Config, done func(), err error) {
 	version, _ := build()
-	if f.management, err = secret.Read(cmd.Context(), f.management); err != nil {
+	if _, err = secret.Read(cmd.Context(), f.management); err != nil { // the monitor reads it, and again when it is refused
 		return nil, nil, &fault{code: exitConfig, err: fmt.Errorf("--broker_api: %w", err)}
 	}
 	c = &monitor.Config{Listen: net.JoinHostPort(f.address, strconv.Itoa(f.port)), Prefix: f.prefix, ManagementURL: f.management, TLS: f.tls, Version: version, QuietWorkers: !f.events,

@@ -42,7 +42,8 @@ type Config struct {
 	// Events is where workers send events. Defaults to what the app's settings say.
 	Events event.Config
 
-	// ManagementURL is RabbitMQ's management API, with user and password. Defaults to none. Flower: broker_api.
+	// ManagementURL is RabbitMQ's management API, with user and password, or names the secret that holds it (package secret), which
+	// is read again when the API refuses the password. Defaults to none. Flower: broker_api.
 	ManagementURL string
 
 	// Vhost is the virtual host to ask the management API about. Defaults to "/".

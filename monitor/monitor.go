@@ -265,7 +265,7 @@ func (m *Monitor) fleet(ctx context.Context, c fleet.Config) (*fleet.Fleet, erro
 		}
 	}
 	if m.config.ManagementURL != "" {
-		if c.Management, err = management.New(management.Config{URL: m.config.ManagementURL, Vhost: m.config.Vhost, Timeout: 5 * time.Second}); err != nil {
+		if c.Management, err = management.Open(ctx, management.Config{URL: m.config.ManagementURL, Vhost: m.config.Vhost, Timeout: 5 * time.Second}); err != nil {
 			return nil, err
 		}
 	}

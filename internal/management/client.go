@@ -41,10 +41,11 @@ type Config struct {
 
 // A Client asks one API about one virtual host. It is safe for many goroutines.
 type Client struct {
-	base           *url.URL // without user, without a slash at its end
-	user, password string
-	vhost          string
-	client         *http.Client
+	base   *url.URL // without user, without a slash at its end
+	vhost  string
+	client *http.Client
+
+	login login
 }
 
 const (
@@ -66,14 +67,8 @@ func New(c Config) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, ErrURL
 	}
-	m := &Client{user: c.User, password: c.Password, vhost: c.Vhost}
-	if u.User != nil {
-		m.user = u.User.Username()
-		m.password, _ = u.User.Password()
-	}
-	if m.user == "" {
-		m.user, m.password = "guest", "guest"
-	}
+	m := &Client{vhost: c.Vhost}
+	m.login.take(u.User, c.User, c.Password)
 	if m.vhost == "" {
 		m.vhost = "/"
 	}
@@ -117,7 +112,10 @@ func bracketed(host string) string {
 func (m *Client) Host() string { return m.base.Host }
 
 // User is who asks.
-func (m *Client) User() string { return m.user }
+func (m *Client) User() string {
+	user, _ := m.login.get()
+	return user
+}
 
 // Vhost is what is asked about.
 func (m *Client) Vhost() string { return m.vhost }
@@ -204,23 +202,16 @@ func (m *Client) ask(ctx context.Context, method string, body, into any, path []
 	u.RawQuery = query
 	u.Path += "/" + strings.Join(path, "/")
 	u.RawPath = m.base.EscapedPath() + "/" + strings.Join(escaped, "/")
-	var in io.Reader
+	var text []byte
 	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
 			return fmt.Errorf("%s %s: %w", method, strings.Join(path, "/"), err)
 		}
-		in = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, u.String(), in)
+	answer, err := m.send(ctx, method, u.String(), text)
 	if err != nil {
 		return err
-	}
-	r.SetBasicAuth(m.user, m.password)
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := m.client.Do(r)
-	if err != nil {
-		return fmt.Errorf("ask RabbitMQ's management API: %w", err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode >= 300 {
@@ -233,6 +224,27 @@ func (m *Client) ask(ctx context.Context, method string, body, into any, path []
 		return fmt.Errorf("read what RabbitMQ's management API answers to %s: %w", strings.Join(path, "/"), err)
 	}
 	return nil
+}
+
+// send asks once, and once more if the user is refused and has another password by now.
+func (m *Client) send(ctx context.Context, method, address string, body []byte) (*http.Response, error) {
+	for again := false; ; again = true {
+		r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		user, password := m.login.get()
+		r.SetBasicAuth(user, password)
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := m.client.Do(r)
+		if err != nil {
+			return nil, fmt.Errorf("ask RabbitMQ's management API: %w", err)
+		}
+		if answer.StatusCode != http.StatusUnauthorized || again || !m.login.renew(ctx, password) {
+			return answer, nil
+		}
+		_ = answer.Body.Close() // the answer to the next one counts
+	}
 }
 
 // reason is what the broker says of a refusal.
