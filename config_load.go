@@ -25,6 +25,10 @@ type LoadOptions struct {
 
 	// Flags are setting=value pairs of the command line.
 	Flags map[string]string
+
+	// Elsewhere says that the settings are looked at here and used elsewhere, where variables and secrets complete them: under
+	// profile production a broker_url that is missing is no error then.
+	Elsewhere bool
 }
 
 // A ConfigError holds everything that is wrong with the settings, each problem with its place: file and line, variable
@@ -58,7 +62,11 @@ func LoadConfig(o LoadOptions) (Config, error) {
 			c.loaded.values[name] = fields.Field(i).Interface()
 		}
 	}
-	if err := c.Check(); err != nil {
+	checked := c
+	if o.Elsewhere && !c.brokerNamed() {
+		checked.Profile = ""
+	}
+	if err := checked.Check(); err != nil {
 		return Config{}, err
 	}
 	c.mounted()

@@ -18,6 +18,11 @@ import (
 // settings loads the settings and puts them in force; flags are those of the command itself. It returns them as they
 // were given, without defaults.
 func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
+	return p.settingsFor(umbel.LoadOptions{Flags: flags})
+}
+
+// settingsFor is settings with what else is to be heeded.
+func (p *program) settingsFor(o umbel.LoadOptions) (*umbel.Config, error) {
 	if p.given != nil {
 		return p.given, nil
 	}
@@ -26,8 +31,9 @@ func (p *program) settings(flags map[string]string) (*umbel.Config, error) {
 		fmt.Fprintln(p.Err, note)
 	}
 	all := p.global.flags()
-	maps.Copy(all, flags)
-	c, err := p.app.Load(umbel.LoadOptions{File: file, Flags: all})
+	maps.Copy(all, o.Flags)
+	o.File, o.Flags = file, all
+	c, err := p.app.Load(o)
 	if err != nil {
 		return nil, settingsFault(err)
 	}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/umbel-go/umbel/internal/python"
@@ -95,6 +96,14 @@ func (s *system) last(name string) (*python.Node, bool) {
 	return s.assigned[i].source, true
 }
 
+// readiness is umbel healthcheck, as a word of its own.
+var readiness = regexp.MustCompile(`(^|[\s'"])healthcheck([\s'"]|$)`)
+
+// asksForTheBroker tells whether a health check fails without a broker.
+func asksForTheBroker(command string) bool {
+	return readiness.MatchString(command) && !strings.Contains(command, "--live") || strings.Contains(strings.NewReplacer("'", "", ",", "", `"`, "").Replace(command), "inspect ping")
+}
+
 func ecsStop(s *system, report func(Finding)) {
 	for _, c := range s.containers {
 		if !c.worker() {
@@ -107,11 +116,19 @@ func ecsStop(s *system, report func(Finding)) {
 				Instead: `"stopTimeout": 120, and tasks that end, or can be resumed, within that`,
 			})
 		}
+		if health := c.Get("healthCheck").Get("command"); health != nil && asksForTheBroker(health.String()) {
+			report(Finding{
+				Severity: Medium, Verdict: Dangerous, Place: c.Place,
+				What:    fmt.Sprintf("container %q is replaced when its broker is away", c.name()),
+				Why:     "ECS ends a task whose health check fails. This one asks for the broker, too: while that restarts all workers are ended, in the middle of their tasks, and new ones would be no better off.",
+				Instead: `"command": ["CMD", "umbel", "healthcheck", "--live"], which asks whether the worker lives`,
+			})
+		}
 		if c.Get("healthCheck") == nil {
 			report(Finding{
 				Severity: Low, Verdict: Dangerous, Place: c.Place,
 				What: fmt.Sprintf("nobody notices when the worker in container %q hangs", c.name()), Why: "a process that is alive and takes no tasks counts as healthy.",
-				Instead: `"healthCheck": {"command": ["CMD", "umbel", "healthcheck"]}; celery inspect ping takes seconds and a processor`,
+				Instead: `"healthCheck": {"command": ["CMD", "umbel", "healthcheck", "--live"]}; celery inspect ping takes seconds and a processor`,
 			})
 		}
 		if c.command.program == "celery" && !c.command.flag("-n", "--hostname") {

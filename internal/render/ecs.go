@@ -27,10 +27,7 @@ type ECS struct {
 }
 
 // fargateStop is how long Fargate waits before it kills.
-const (
-	fargateStop = 120 * time.Second
-	fargateNote = "Fargate kills after 120 s: a task that runs longer than 108 s into a stop is cancelled, and goes back to its queue if it is acknowledged late"
-)
+const fargateStop = 120 * time.Second
 
 var (
 	roleARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/\S+$`)
@@ -44,7 +41,8 @@ func (p Plan) ECS(o ECS) (files []File, notes []string, err error) {
 		o.LogGroup = "/ecs/" + p.Name
 	}
 	if !o.EC2 && p.Grace > fargateStop {
-		notes = append(notes, fargateNote)
+		notes = append(notes, fmt.Sprintf("Fargate kills after %d s: a task that runs longer than %d s into a stop is cancelled, and goes back to its queue if it is acknowledged late",
+			int(fargateStop.Seconds()), int(fargateStop.Seconds())-12))
 		p.Grace = fargateStop
 	}
 	if err := errors.Join(p.check(), p.checkECS(o)); err != nil {

@@ -3,7 +3,6 @@
 
 locals {
   name   = "${var.fleet}-${replace(var.name, "/[^A-Za-z0-9-]/", "-")}"
-  inner  = replace(var.name, "/[^A-Za-z0-9_-]/", "-") # a node may have dots and more in its name, a container not
   worker = length(var.queues) > 0
   scaled = local.worker && var.max > var.min
 
@@ -45,7 +44,7 @@ resource "aws_ecs_task_definition" "this" {
   }
 
   container_definitions = jsonencode([{
-    name                   = local.inner
+    name                   = var.name
     image                  = var.image
     essential              = true
     entryPoint             = [var.program]
@@ -73,7 +72,7 @@ resource "aws_ecs_task_definition" "this" {
       options = {
         awslogs-group         = var.log_group
         awslogs-region        = var.region
-        awslogs-stream-prefix = local.inner
+        awslogs-stream-prefix = var.name
         mode                  = "non-blocking"
         max-buffer-size       = "4m"
       }
