@@ -66,6 +66,9 @@ func referenceCommand(b *bytes.Buffer, c *cobra.Command, depth int) {
 		about = strings.ToUpper(c.Short[:1]) + c.Short[1:] + "."
 	}
 	b.WriteString(prose(about))
+	for _, other := range c.Aliases {
+		fmt.Fprintf(b, "\nAlso called `%s`.\n", strings.TrimSuffix(c.CommandPath(), c.Name())+other)
+	}
 	if list := map[string][]fleetCommand{"inspect": inspectCommands, "control": controlCommands}[c.Name()]; list != nil {
 		referenceFleet(b, list)
 	}

@@ -17,10 +17,14 @@ func commands(t *testing.T) map[string]map[string]bool {
 	all := map[string]map[string]bool{"": {"--help": false, "-h": false}}
 	at := ""
 	option := regexp.MustCompile("`(--?[A-Za-z][-_A-Za-z0-9]*)")
+	also := regexp.MustCompile("^Also called `umbel (.+)`")
 	for line := range strings.Lines(string(text)) {
 		if h := regexp.MustCompile("^#+ umbel (.+)\n").FindStringSubmatch(line); h != nil {
 			at = h[1]
 			all[at] = make(map[string]bool)
+		}
+		if a := also.FindStringSubmatch(line); a != nil {
+			all[a[1]] = all[at] // the same map: options that follow are of both
 		}
 		first, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
 		if ok && strings.HasPrefix(first, "`-") {
