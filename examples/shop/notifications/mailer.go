@@ -141,7 +141,8 @@ func newServer(u *url.URL) (*server, error) {
 func (s *server) Place() string { return s.host }
 
 // Deliver hands the mail over. What the server says decides: 4xx is for now, 5xx about this mail for good. A server that cannot
-// be reached, or does not like our password, may be mended: that is for now as well.
+// be reached, or does not like our password, may be mended: that is for now as well. Once it has taken the mail, a connection that is
+// lost before both have said goodbye is no failure: trying again would send a second mail.
 func (s *server) Deliver(ctx context.Context, m Mail) (string, error) {
 	msg, err := m.message(s.from)
 	if err != nil {
@@ -154,7 +155,7 @@ func (s *server) Deliver(ctx context.Context, m Mail) (string, error) {
 	err = client.DialAndSendWithContext(ctx, msg)
 	var failed *mail.SendError
 	switch {
-	case err == nil:
+	case err == nil || msg.IsDelivered():
 		return "accepted by " + s.host, nil
 	case errors.As(err, &failed) && failed.ErrorCode() >= 500 && !failed.IsTemp():
 		return "", fmt.Errorf("%w by %s: %w", ErrRefused, s.host, err)

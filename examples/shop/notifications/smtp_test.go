@@ -71,6 +71,19 @@ func TestTheServerDecidesAboutARetry(t *testing.T) {
 	}
 }
 
+// A mail that was taken is sent, however the conversation ends: who tried again would send a second one.
+func TestAServerThatHangsUpAfterItTookAMailHasTakenIt(t *testing.T) {
+	p := mailserver.Start(t)
+	p.HangUp()
+	m, err := notifications.Open(p.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := m.Deliver(t.Context(), hello); err != nil || proof == "" || len(p.Mails()) != 1 {
+		t.Errorf("%q, %v, %d mails; want one, and no error", proof, err, len(p.Mails()))
+	}
+}
+
 func TestAServerThatNobodyVouchesForGetsNoMail(t *testing.T) {
 	p := mailserver.Start(t)
 	for _, location := range []string{

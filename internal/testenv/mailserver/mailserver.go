@@ -25,6 +25,7 @@ type Server struct {
 	mu     sync.Mutex // guards what follows
 	mails  []Mail
 	answer func(to string) error
+	hangUp bool
 }
 
 // A Mail is one that was taken.
@@ -43,7 +44,7 @@ const (
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{t: t}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{server: s}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s, conn: c}, nil }))
 	server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{testenv.CA(t).Issue(t).TLS}}
 	server.Domain = "localhost"
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,6 +76,13 @@ func (s *Server) Answer(f func(to string) error) {
 	s.answer = f
 }
 
+// HangUp makes the server end each conversation from now on as soon as it has said that it takes a mail.
+func (s *Server) HangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangUp = true
+}
+
 // Mails are those taken so far.
 func (s *Server) Mails() []Mail {
 	s.mu.Lock()
@@ -84,7 +92,9 @@ func (s *Server) Mails() []Mail {
 
 type session struct {
 	server *Server
+	conn   *smtp.Conn
 	logged bool
+	took   bool // a mail
 }
 
 // AuthMechanisms is what the server offers.
@@ -131,12 +141,19 @@ func (s *session) Data(r io.Reader) error {
 	}
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
+	s.took = true
 	s.server.mails = append(s.server.mails, Mail{Header: m.Header, Body: string(body)})
 	return nil
 }
 
-// Reset forgets a mail that was begun.
-func (s *session) Reset() {}
+// Reset comes after the answer to a mail, or when one that was begun is forgotten.
+func (s *session) Reset() {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if s.took && s.server.hangUp {
+		_ = s.conn.Conn().Close()
+	}
+}
 
 // Logout ends the session.
 func (s *session) Logout() error { return nil }
