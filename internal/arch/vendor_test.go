@@ -47,7 +47,7 @@ var vendors = []struct {
 
 // testOnly are libraries that no program may link.
 var testOnly = []string{"go.uber.org/goleak", "pgregory.net/rapid", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal",
-	"github.com/chromedp", "github.com/emersion", "github.com/johannesboyne", "github.com/moby"}
+	"github.com/chromedp", "github.com/emersion", "github.com/rclone/gofakes3", "github.com/moby"}
 
 func TestLibrariesStayInTheirRoom(t *testing.T) {
 	for _, f := range sources(t) {

@@ -103,7 +103,7 @@ func (b *bucket) Put(ctx context.Context, name string, write func(w io.Writer) e
 	case err == nil:
 		return fmt.Errorf("%s%s: %w", b.place, name, ErrExists)
 	case !isMissing(err):
-		return fmt.Errorf("%s%s: %w", b.place, name, err)
+		return b.refused(ctx, client, b.place+name, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -128,7 +128,7 @@ func (b *bucket) Put(ctx context.Context, name string, write func(w io.Writer) e
 	case failed != nil && !errors.Is(failed, errStopped):
 		return failed
 	case err != nil:
-		return fmt.Errorf("%s%s: %w", b.place, name, err)
+		return b.refused(ctx, client, b.place+name, err)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (b *bucket) Open(ctx context.Context, name string) (io.ReadCloser, int64, e
 		if isMissing(err) {
 			return nil, 0, fmt.Errorf("%s%s: %w", b.place, name, ErrNotFound)
 		}
-		return nil, 0, fmt.Errorf("%s%s: %w", b.place, name, err)
+		return nil, 0, b.refused(ctx, client, b.place+name, err)
 	}
 	return o.Body, aws.ToInt64(o.ContentLength), nil
 }
@@ -164,7 +164,7 @@ func (b *bucket) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: b.key(name)}); err != nil && !isMissing(err) {
-		return fmt.Errorf("%s%s: %w", b.place, name, err)
+		return b.refused(ctx, client, b.place+name, err)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (b *bucket) Each(ctx context.Context, f func(Object) error) error {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return fmt.Errorf("list %s: %w", b.place, err)
+			return b.refused(ctx, client, "list "+b.place, err)
 		}
 		for _, o := range page.Contents {
 			name := strings.TrimPrefix(aws.ToString(o.Key), b.prefix)
@@ -205,7 +205,7 @@ func (b *bucket) Sweep(ctx context.Context, before time.Time) (int, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return n, fmt.Errorf("list unfinished uploads to %s: %w", b.place, err)
+			return n, b.refused(ctx, client, "list unfinished uploads to "+b.place, err)
 		}
 		for _, u := range page.Uploads {
 			if !aws.ToTime(u.Initiated).Before(before) {
@@ -213,7 +213,7 @@ func (b *bucket) Sweep(ctx context.Context, before time.Time) (int, error) {
 			}
 			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &b.name, Key: u.Key, UploadId: u.UploadId})
 			if err != nil && !isMissing(err) {
-				return n, fmt.Errorf("end an unfinished upload to %s: %w", b.place, err)
+				return n, b.refused(ctx, client, "end an unfinished upload to "+b.place, err)
 			}
 			n++
 		}
@@ -233,4 +233,28 @@ func isMissing(err error) bool {
 func isTaken(err error) bool {
 	var said smithy.APIError
 	return errors.As(err, &said) && said.ErrorCode() == "PreconditionFailed"
+}
+
+// hints are what to look at when S3 refuses.
+var hints = map[string]string{
+	"SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY, or the profile's or role's, is not the secret of this access key",
+	"InvalidAccessKeyId":    "AWS_ACCESS_KEY_ID is not known here: has it been rotated, together with AWS_SECRET_ACCESS_KEY?",
+	"ExpiredToken":          "the session is over: who renews AWS_SESSION_TOKEN?",
+	"RequestTimeTooSkewed":  "this machine's clock is wrong",
+	"AccessDenied":          "the bucket's policy or the role does not allow it",
+}
+
+// refused says what was attempted, why it failed, and what to look at. The answer to a HEAD request has no body that would say why it is
+// forbidden; then a request that has one is made in its place.
+func (b *bucket) refused(ctx context.Context, client *s3.Client, what string, err error) error {
+	var said smithy.APIError
+	if errors.As(err, &said) && said.ErrorCode() == "Forbidden" {
+		if _, why := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &b.prefix, MaxKeys: aws.Int32(1)}); errors.As(why, &said) {
+			err = why
+		}
+	}
+	if said != nil && hints[said.ErrorCode()] != "" {
+		return fmt.Errorf("%s: %w (%s)", what, err, hints[said.ErrorCode()])
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }

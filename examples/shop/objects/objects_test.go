@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -245,6 +249,78 @@ func TestLocationsThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// Whoever's key the server does not know, or whose secret is another one, is told so, and nothing of theirs is taken.
+func TestAWrongKeyIsRefusedAndTheReasonTold(t *testing.T) {
+	server := fake(t)
+	for name, c := range map[string]struct{ id, secret, want string }{
+		"secret": {objectserver.KeyID, "another-one", "SignatureDoesNotMatch"},
+		"id":     {"AKIDNOBODY", objectserver.Secret, "InvalidAccessKeyId"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("AWS_ACCESS_KEY_ID", c.id)
+			t.Setenv("AWS_SECRET_ACCESS_KEY", c.secret)
+			s, err := objects.Open(server.URL("reports"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, open := s.Open(t.Context(), "a.csv")
+			_, sweep := s.Sweep(t.Context(), time.Now())
+			for verb, err := range map[string]error{"put": s.Put(t.Context(), "a.csv", text("x")), "open": open, "remove": s.Remove(t.Context(), "a.csv"),
+				"list": s.Each(t.Context(), func(objects.Object) error { return nil }), "sweep": sweep} {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "s3://bucket/reports/") ||
+					!strings.Contains(err.Error(), "AWS_SECRET_ACCESS_KEY") || strings.Contains(err.Error(), c.secret) {
+					t.Errorf("%s: %v, want %s, where, and what to look at", verb, err, c.want)
+				}
+			}
+		})
+	}
+	s, err := objects.Open(server.URL("reports"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, s); len(got) != 0 {
+		t.Errorf("the bucket has %v", got)
+	}
+}
+
+// What was altered on its way does not become an object: each part goes with its sum.
+func TestAByteThatWasAlteredOnItsWayIsNoticed(t *testing.T) {
+	server := fake(t)
+	behind, err := url.Parse(server.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var altered atomic.Int64
+	wire := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(behind)
+		r.Out.Host = r.In.Host // which is signed
+		if body, err := io.ReadAll(r.In.Body); err == nil {
+			if at := bytes.IndexByte(body, '!'); at >= 0 {
+				body[at]++
+				altered.Add(1)
+			}
+			r.Out.Body = io.NopCloser(bytes.NewReader(body))
+		}
+	}})
+	t.Cleanup(wire.Close)
+	s, err := objects.Open("s3://" + objectserver.Bucket + "/reports?region=eu-west-1&path_style=true&endpoint=" + url.QueryEscape(wire.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("order,total\n", 1<<20) // 12 MB: two parts
+	for name, body := range map[string]string{"short.csv": "order,total\n!", "long.csv": long + "!"} {
+		if err := s.Put(t.Context(), name, text(body)); err == nil || errors.Is(err, objects.ErrExists) {
+			t.Errorf("%s with an altered byte: %v, want it refused", name, err)
+		}
+	}
+	if got := list(t, s); len(got) != 0 || altered.Load() < 2 {
+		t.Errorf("the bucket has %v; %d bodies were altered", got, altered.Load())
+	}
+	if err := s.Put(t.Context(), "long.csv", text(long)); err != nil || read(t, s, "long.csv") != long {
+		t.Errorf("the same by the same way, unaltered: %v", err)
+	}
+}
+
 // A writer that is killed in the middle of a long object leaves parts, which take room until they are swept.
 func TestPartsOfADeadWriterAreSwept(t *testing.T) {
 	server := fake(t)
@@ -253,7 +329,7 @@ func TestPartsOfADeadWriterAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := s3.New(s3.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.Endpoint()), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")})
+		Credentials: credentials.NewStaticCredentialsProvider(objectserver.KeyID, objectserver.Secret, "")})
 	for _, key := range []string{"reports/report-1.csv", "others/report-1.csv"} {
 		_, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String(objectserver.Bucket), Key: aws.String(key)})
 		if err != nil {

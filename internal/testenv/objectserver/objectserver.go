@@ -1,21 +1,27 @@
-// Package objectserver is a server for tests that speaks S3, within their process, with one empty bucket. It checks no signatures.
+// Package objectserver is a server for tests that speaks S3, within their process, with one empty bucket. It is rclone's, and refuses
+// what is not signed with its key (AWS's Signature Version 4), and names that are taken.
 package objectserver
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
-	"sync"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/rclone/gofakes3"
+	"github.com/rclone/gofakes3/s3mem"
 )
 
-// Bucket is the bucket's name.
-const Bucket = "bucket"
+// Bucket is the bucket's name, KeyID and Secret are the one key that it knows.
+const (
+	Bucket = "bucket"
+	KeyID  = "AKIDEXAMPLE"
+	Secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+)
 
 // A Server keeps objects in memory.
 type Server struct {
@@ -26,10 +32,10 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	disk := s3mem.New()
-	if err := disk.CreateBucket(Bucket); err != nil {
+	if err := disk.CreateBucket(t.Context(), Bucket); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(oneName(disk, gofakes3.New(disk).Server()))
+	s := httptest.NewServer(unaltered(gofakes3.New(disk, gofakes3.WithV4Auth(map[string]string{KeyID: Secret})).Server()))
 	t.Cleanup(s.Close)
 	return &Server{endpoint: s.URL}
 }
@@ -44,24 +50,21 @@ func (s *Server) URL(prefix string) string {
 
 // Environ are the variables that a client needs.
 func Environ() []string {
-	return []string{"AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	return []string{"AWS_ACCESS_KEY_ID=" + KeyID, "AWS_SECRET_ACCESS_KEY=" + Secret, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 		"AWS_EC2_METADATA_DISABLED=true"}
 }
 
-// oneName does for uploads in parts what the server does for others: it refuses a name that is taken (If-None-Match), as S3 does.
-func oneName(disk gofakes3.Backend, next http.Handler) http.Handler {
-	var turn sync.Mutex
+// unaltered does what the server leaves out and S3 does: the sum of a body, which is signed, must be the body's.
+func unaltered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && r.URL.Query().Has("uploadId") && r.Header.Get("If-None-Match") == "*" {
-			turn.Lock()
-			defer turn.Unlock()
-			bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-			if _, err := disk.HeadObject(bucket, key); err == nil {
-				w.WriteHeader(http.StatusPreconditionFailed)
-				_, _ = io.WriteString(w, `<Error><Code>PreconditionFailed</Code><Message>there is one</Message></Error>`)
-				return
-			}
+		body, err := io.ReadAll(r.Body)
+		sum := sha256.Sum256(body)
+		if said := r.Header.Get("X-Amz-Content-Sha256"); err != nil || len(said) == 2*len(sum) && said != hex.EncodeToString(sum[:]) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `<Error><Code>XAmzContentSHA256Mismatch</Code><Message>the body is another one than was signed</Message></Error>`)
+			return
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})
 }
