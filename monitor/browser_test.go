@@ -3,14 +3,19 @@ package monitor_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/umbel-go/umbel/codec"
+	"github.com/umbel-go/umbel/event"
 	"github.com/umbel-go/umbel/internal/testenv/chromium"
 	"github.com/umbel-go/umbel/monitor"
+	"github.com/umbel-go/umbel/monitor/access"
 	"github.com/umbel-go/umbel/protocol"
 )
 
@@ -81,6 +86,16 @@ func TestPagesOfAFullFleet(t *testing.T) {
 	b.Press("Queues")
 	b.Sees("With --broker_api")
 	b.shot("queues")
+	b.Press("celery")
+	b.Sees("Messages that wait")
+	b.Press("6 h")
+	b.So("location.search === '?range=21600'")
+	looks := "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/api/v1/queues')).length"
+	b.Eval("window.before = " + looks + "; document.querySelector('.plot').focus()")
+	b.Run(chromedp.KeyEvent("+"))
+	b.Sees("Leave zoom")
+	b.So(looks + " >= window.before + 3") // the page is drawn anew meanwhile
+	b.So("document.activeElement === document.querySelector('.plot')")
 
 	b.Run(chromedp.EmulateViewport(390, 800))
 	b.Open("/", "Tasks a second")
@@ -206,23 +221,121 @@ func TestALoginInTheBrowser(t *testing.T) {
 	b.Complain()
 }
 
-// What a task says is text on every page, whatever it looks like.
-func TestNothingThatATaskSaysRunsInTheBrowser(t *testing.T) {
+// Every action of a worker's page, and a stop that is meant.
+func TestEveryActionOfAWorkersPage(t *testing.T) {
+	t.Parallel()
+	r := start(t, monitor.Config{Access: access.Config{Users: users, Anonymous: access.Owner}})
+	r.employ("w1@host")
+	r.say(heartbeat())
+	b := browse(t, r.url)
+	b.Open("/worker/w1@host", "of 2 busy")
+	act := func(button string, fields map[string]string, says string) {
+		t.Helper()
+		b.Press(button)
+		b.So("document.querySelector('dialog[open]') !== null")
+		for name, value := range fields {
+			b.Eval(fmt.Sprintf("document.querySelector('dialog [name=%s]').value = %q", name, value))
+		}
+		b.Eval("document.querySelector('dialog form').requestSubmit(document.querySelector('dialog [value=yes]'))")
+		b.So("document.querySelector('dialog') === null")
+		b.So(fmt.Sprintf("document.querySelector('.said').innerText.includes(%q)", says))
+	}
+	act("Grow", map[string]string{"n": "3"}, "pool will grow")
+	b.Sees("of 5 busy")
+	act("Shrink", map[string]string{"n": "4"}, "pool will shrink")
+	b.Sees("of 1 busy")
+	act("Shrink", map[string]string{"n": "1"}, "a pool of 0: want 1")
+	act("Autoscale", map[string]string{"max": "4", "min": "1"}, "Autoscale not enabled")
+	act("Add consumer", map[string]string{"queue": "extra"}, "add consumer extra")
+	b.So("[...document.querySelectorAll('.facts a')].some(a => a.innerText === 'extra')")
+	act("Cancel consumer", map[string]string{"queue": "extra"}, "no longer consuming from extra")
+	act("Rate limit", map[string]string{"task_name": "shop.add", "rate_limit": "7/m"}, "new rate limit set successfully")
+	act("Rate limit", map[string]string{"task_name": "shop.none", "rate_limit": "7/m"}, "unknown task")
+	act("Time limit", map[string]string{"task_name": "shop.add", "soft": "2.5"}, "time limits set successfully")
+	act("Time limit", map[string]string{"task_name": "shop.add", "soft": "2", "hard": "3"}, "time limits set successfully")
+	act("Stop", nil, "shutdown sent")
+	b.Open("/audit", "shutdown")
+	for _, did := range []string{"pool_grow", "pool_shrink", "autoscale", "add_consumer", "cancel_consumer", "rate_limit", "time_limit"} {
+		b.Sees(did)
+	}
+	b.Complain()
+}
+
+// A name with what means something in an address is found by its link.
+func TestNamesOfEveryKindAreFoundByTheirLinks(t *testing.T) {
 	t.Parallel()
 	r := start(t, monitor.Config{})
 	b := browse(t, r.url)
+	r.say(heartbeat())
+	ids := []string{"100%", "a%41b", "a/b?c#d", "ü &=+ \"'", "../tasks"}
+	for _, id := range ids {
+		r.say(life(id, "shop.pay")...)
+	}
+	for _, id := range ids {
+		b.Open("/tasks", "shop.pay")
+		find := fmt.Sprintf("[...document.querySelectorAll('tbody a.mono')].find(a => a.title === %q)", id)
+		b.So(find + " !== undefined")
+		b.Eval(find + ".click()")
+		b.Sees("What happened")
+		b.So(fmt.Sprintf("document.querySelector('.id').innerText.startsWith(%q)", id))
+		b.Open("/task/"+url.PathEscape(id), "What happened")
+		b.So(fmt.Sprintf("document.querySelector('.id').innerText.startsWith(%q)", id))
+	}
+	b.Complain()
+}
+
+// evilEvents are one of each kind about tasks, with this text in every field that holds one.
+func evilEvents(evil string) (out []protocol.EventBody) {
+	for _, e := range []protocol.EventBody{&protocol.TaskSent{}, &protocol.TaskReceived{}, &protocol.TaskStarted{}, &protocol.TaskRetried{}, &protocol.TaskFailed{HasTraceback: true},
+		&protocol.TaskSucceeded{}, &protocol.TaskRevoked{Signum: codec.Of(evil)}, &protocol.TaskRejected{}} {
+		v := reflect.ValueOf(e).Elem()
+		for i := range v.NumField() {
+			if v.Field(i).Kind() == reflect.String {
+				v.Field(i).SetString(evil)
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// What a task says is text on every page, whatever it looks like.
+func TestNothingThatATaskSaysRunsInTheBrowser(t *testing.T) {
+	t.Parallel()
 	const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`
-	r.say(&protocol.WorkerStatus{Kind: protocol.TypeWorkerHeartbeat, Freq: 2, Ident: evil, Version: evil, System: evil})
-	r.say(&protocol.TaskReceived{UUID: "id-" + evil, Name: evil, Args: evil, Kwargs: evil, RootID: "id-" + evil, ETA: evil}, &protocol.TaskRetried{UUID: "id-" + evil,
-		Exception: evil, Traceback: evil}, &protocol.TaskFailed{UUID: "id-" + evil, Exception: evil, Traceback: evil})
+	evilUser := access.User{Name: "eve" + evil, Role: access.Owner, Hash: annHash}
+	r := start(t, monitor.Config{Access: access.Config{Users: []access.User{evilUser}, Anonymous: access.Owner}})
+	b := browse(t, r.url)
+	stranger := event.NewDispatcher(event.DispatcherConfig{Broker: r.broker, Hostname: "w" + evil})
+	stranger.Enable()
+	told := make(chan struct{})
+	go func() { stranger.Run(); close(told) }()
+	stranger.Send(&protocol.WorkerStatus{Kind: protocol.TypeWorkerHeartbeat, Freq: 2, Ident: evil, Version: evil, System: evil})
+	for _, e := range evilEvents(evil) {
+		stranger.Send(e)
+	}
+	end, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	stranger.Close(end)
+	<-told
+	child := &protocol.TaskReceived{UUID: "child", Name: evil, RootID: evil, ParentID: evil}
+	r.say(heartbeat(), child, &protocol.TaskFailed{UUID: "child", Exception: evil, Traceback: evil, HasTraceback: true})
+	for range 6 { // a task that fails often is told of
+		r.say(&protocol.TaskReceived{UUID: fmt.Sprint("again-", evil), Name: evil}, &protocol.TaskFailed{UUID: fmt.Sprint("again-", evil), Exception: evil})
+	}
+	r.send("POST", "/api/v1/login", map[string]string{"name": evilUser.Name, "password": "wrong" + evil}, nil)
+
 	b.Open("/tasks", "onerror")
 	clean := "document.querySelectorAll('main img, main script').length === 0 && window.pwned === undefined"
 	b.So(clean)
 	b.Eval("document.querySelector('tbody th a').click()")
 	b.Sees("What happened")
 	b.So(clean)
-	for _, path := range []string{"/", "/workers", "/worker/w1@host", "/tasks?text=%3Cimg%20src=x%20onerror=alert(1)%3E"} {
-		b.Open(path, "")
+	name := url.PathEscape(evil)
+	for path, shows := range map[string]string{"/": "", "/workers": "onerror", "/worker/w1@host": "", "/worker/w" + name: "onerror", "/task/" + name: "What happened", "/task/child": "onerror",
+		"/queues": "onerror", "/queue/" + name: "onerror", "/workflows?state=all": "onerror", "/audit": "onerror", "/broker": "", "/schedules": "", "/nothing" + name: "",
+		"/tasks?text=%3Cimg%20src=x%20onerror=alert(1)%3E": ""} {
+		b.Open(path, shows)
 		b.So("document.querySelector('h1') !== null && " + clean)
 	}
 	b.Complain()

@@ -7,7 +7,7 @@ import { act } from './client.js';
 function field(f) {
   if (f.type === 'checkbox') return h('input', { name: f.name, type: 'checkbox', value: 'yes', checked: f.value === true });
   if (f.options) return h('select', { name: f.name }, f.options.map(o => h('option', { value: o, selected: o === f.value }, o)));
-  if (f.type !== 'json') return h('input', { name: f.name, type: f.type || 'text', value: f.value || '', required: f.required !== false, placeholder: f.hint, autocomplete: 'off', spellcheck: 'false' });
+  if (f.type !== 'json') return h('input', { name: f.name, type: f.type || 'text', step: f.type === 'number' ? 'any' : null, value: f.value || '', required: f.required !== false, placeholder: f.hint, autocomplete: 'off', spellcheck: 'false' });
   const box = h('textarea', { name: f.name, rows: Math.min(12, Math.max(2, (f.value || '').split('\n').length)), spellcheck: 'false', class: 'mono', 'aria-describedby': f.name + '-wrong' });
   const wrong = h('span', { class: 'bad', id: f.name + '-wrong', 'aria-live': 'polite' });
   box.value = f.value || '';
@@ -85,6 +85,6 @@ export function workerActions(page, name, out) {
     button('Cancel consumer', 'Make ' + name + ' consume a queue no more', [{ name: 'queue', label: 'Queue' }], 'cancel_consumer', g => ({ queue: g.queue })),
     button('Rate limit', 'Rate limit on ' + name, [{ name: 'task_name', label: 'Task' }, { name: 'rate_limit', label: 'Such as 10/m; 0 is none' }], 'rate_limit', g => g),
     button('Time limit', 'Time limits on ' + name, [{ name: 'task_name', label: 'Task' }, { name: 'soft', label: 'Soft, seconds', type: 'number' },
-      { name: 'hard', label: 'Hard, seconds', type: 'number' }], 'time_limit', g => ({ task_name: g.task_name, soft: number(g.soft), hard: number(g.hard) })),
+      { name: 'hard', label: 'Hard, seconds', type: 'number', required: false, hint: 'none' }], 'time_limit', g => ({ task_name: g.task_name, soft: number(g.soft), ...(g.hard ? { hard: number(g.hard) } : {}) })),
     may('admin') ? button('Stop', 'Stop ' + name + '?', [], 'shutdown', () => ({}), true) : null), out.said);
 }

@@ -121,7 +121,7 @@ async function open(moved) {
     ended: () => ended,
     until: f => ends.push(f), // called when the page is left
     every: (ms, f) => { const t = setInterval(f, ms); ends.push(() => clearInterval(t)); },
-    // go changes the filters of this page
+    // turn changes what the address says behind the ?
     turn: params => {
       const text = params.toString();
       history.replaceState(null, '', location.pathname + (text ? '?' + text : ''));

@@ -18,10 +18,17 @@ export function h(tag, props, ...children) {
   return node;
 }
 
+// standIns are hollow copies of nodes that are on the page already: who is taken out and put back loses its focus.
+const standIns = new Map();
+
 function append(node, children) {
   for (const c of children) {
     if (Array.isArray(c)) append(node, c);
-    else if (c instanceof Node) node.appendChild(c);
+    else if (c instanceof Node && c.isConnected) {
+      const hollow = c.cloneNode(false);
+      standIns.set(hollow, c);
+      node.appendChild(hollow);
+    } else if (c instanceof Node) node.appendChild(c);
     else if (c !== null && c !== undefined && c !== false) node.appendChild(document.createTextNode(String(c)));
   }
 }
@@ -34,6 +41,14 @@ export function show(place, ...children) {
   const fresh = document.createElement('div');
   append(fresh, children);
   sync(place, fresh);
+  standIns.clear();
+}
+
+// settled is a node that is new to the page, with those in it that are not.
+function settled(node) {
+  if (standIns.has(node)) return standIns.get(node);
+  if (standIns.size) for (const c of [...node.childNodes]) { const real = settled(c); if (real !== c) node.replaceChild(real, c); }
+  return node;
 }
 
 function key(n) { return n.nodeType === 1 ? n.getAttribute('data-key') : null; }
@@ -48,8 +63,12 @@ function sync(old, fresh) {
   let at = old.firstChild;
   for (const want of [...fresh.childNodes]) {
     let have = at;
-    const k = key(want);
-    if (k && keyed.has(k)) {
+    const k = key(want), real = standIns.get(want);
+    if (real) {
+      keyed.delete(k);
+      if (real === at) at = at.nextSibling;
+      else old.insertBefore(real, at);
+    } else if (k && keyed.has(k)) {
       have = keyed.get(k);
       if (have !== at) old.insertBefore(have, at);
       else at = at.nextSibling;
@@ -59,7 +78,7 @@ function sync(old, fresh) {
       at = at.nextSibling;
       change(have, want);
     } else {
-      old.insertBefore(want, at);
+      old.insertBefore(settled(want), at);
     }
   }
   while (at) {

@@ -1,20 +1,14 @@
 import { h, show } from './dom.js';
 import { ask, listen, prefix } from './client.js';
 import { chart } from './chart.js';
+import { range } from './range.js';
 import { count, rate, span } from './format.js';
 
-const ranges = [['15 min', 900], ['1 h', 3600], ['6 h', 21600], ['1 d', 86400], ['1 w', 604800], ['4 w', 2419200]];
 const linesMost = 6;
 
 export async function overview(page) {
-  let seconds = Number(page.params.get('range')) || 3600;
-  let zoom = page.params.has('since') ? { since: Number(page.params.get('since')), until: Number(page.params.get('until')) } : null;
-
-  const options = {
-    onzoom(a, b) { zoom = { since: Math.round(a), until: Math.round(b) }; turned(); },
-    onreset() { if (zoom) { zoom = null; turned(); } else widen(); },
-    oncursor(t) { for (const c of Object.values(charts)) c.cursor(t); },
-  };
+  const stretch = range(page, load);
+  const options = { ...stretch.options, oncursor(t) { for (const c of Object.values(charts)) c.cursor(t); } };
   const charts = {
     tasks: chart({ ...options, title: 'Tasks a second', format: rate, zero: true, least: 0.1 }),
     queues: chart({ ...options, title: 'Messages that wait', format: v => count(Math.round(v)), least: 4 }),
@@ -23,35 +17,11 @@ export async function overview(page) {
   };
   const wrong = h('section', { class: 'wrong', 'aria-label': 'What is wrong now', 'aria-live': 'polite' });
   const tiles = h('div', { class: 'tiles' });
-  const picker = h('div', { class: 'picker' });
   page.place.append(h('h1', { class: 'unseen' }, 'Overview'), wrong, tiles,
-    h('section', { 'aria-label': 'Over time' }, picker, h('div', { class: 'charts' }, Object.values(charts).map(c => c.node))));
-
-  function widen() {
-    const i = ranges.findIndex(r => r[1] === seconds);
-    if (i >= 0 && i < ranges.length - 1) { seconds = ranges[i + 1][1]; turned(); }
-  }
-
-  function turned() {
-    const p = new URLSearchParams();
-    if (seconds !== 3600) p.set('range', seconds);
-    if (zoom) { p.set('since', zoom.since); p.set('until', zoom.until); }
-    page.turn(p);
-    pick();
-    load();
-  }
-
-  function pick() {
-    show(picker,
-      h('h2', null, 'Over time'),
-      h('div', { class: 'segments', role: 'group', 'aria-label': 'Range' }, ranges.map(([name, s]) =>
-        h('button', { 'aria-pressed': String(!zoom && s === seconds), onclick: () => { seconds = s; zoom = null; turned(); } }, name))),
-      zoom ? h('button', { class: 'plain', onclick: () => { zoom = null; turned(); } }, 'Leave zoom') : h('span', { class: 'faint' }, 'drag to zoom'));
-  }
+    h('section', { 'aria-label': 'Over time' }, stretch.node, h('div', { class: 'charts' }, Object.values(charts).map(c => c.node))));
 
   async function load() {
-    const now = Date.now() / 1000;
-    const until = zoom ? zoom.until : now, since = zoom ? zoom.since : now - seconds;
+    const { since, until } = stretch.shown();
     try {
       const [tasks, queues] = await Promise.all([
         ask('series', { metric: ['succeeded', 'failed', 'retried', 'runtime', 'wait'], since, until }),
@@ -98,9 +68,8 @@ export async function overview(page) {
       tile('Wait', span(o.wait.p50), '95 % within ' + span(o.wait.p95)));
   }
 
-  pick();
   page.until(listen('overview', now));
-  page.every(5000, () => { if (!zoom && !document.hidden) load(); });
+  page.every(5000, () => { if (!stretch.zoomed() && !document.hidden) load(); });
   now(await ask('overview'));
   await load();
 }

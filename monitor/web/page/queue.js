@@ -5,6 +5,7 @@ import { ask, listen, prefix } from './client.js';
 import { ask as confirm, doing } from './action.js';
 import { ago, bytes, clock, count, full, rate } from './format.js';
 import { chart } from './chart.js';
+import { range } from './range.js';
 import { call, taskLink } from './state.js';
 import { queueActions } from './queues.js';
 
@@ -17,7 +18,8 @@ export async function queue(page) {
   const filter = { task: '', argument: '', reason: '', older: '', newer: '' };
   let shown = null, letters = null, more = false, errands = [], asking = false, busy = false;
 
-  const depth = chart({ title: 'Messages that wait, last hour', format: v => count(Math.round(v)), least: 4, onzoom() {}, onreset() {}, oncursor: t => depth.cursor(t) });
+  const stretch = range(page, history);
+  const depth = chart({ ...stretch.options, title: 'Messages that wait', format: v => count(Math.round(v)), least: 4, oncursor: t => depth.cursor(t) });
 
   async function load() {
     if (busy) return;
@@ -33,11 +35,11 @@ export async function queue(page) {
   }
 
   async function history() {
-    const now = Date.now() / 1000;
+    const { since, until } = stretch.shown();
     try {
-      const r = await ask('series', { metric: 'ready', label: name, since: now - 3600, until: now });
+      const r = await ask('series', { metric: 'ready', label: name, since, until });
       if (page.ended()) return;
-      depth.set(r.lines.map(l => ({ name: 'waiting', class: 'c0', values: new Map(l.at.map((t, i) => [t, l.mean[i]])) })), now - 3600, now, r.width);
+      depth.set(r.lines.map(l => ({ name: 'waiting', class: 'c0', values: new Map(l.at.map((t, i) => [t, l.mean[i]])) })), since, until, r.width);
     } catch { /* the figures say more */ }
   }
 
@@ -128,7 +130,7 @@ export async function queue(page) {
           m ? [row('In, out, settled a second', [m.publish_rate, m.deliver_rate, m.ack_rate].map(rate).join(' · ')), row('Size', bytes(m.bytes)), row('Type', m.type), row('Policy', m.policy || 'none'),
             row('Arguments', m.arguments && Object.keys(m.arguments).length ? h('code', null, JSON.stringify(m.arguments)) : null)] : null),
         queueActions(page, q, out, load), out.said],
-      h('div', { 'data-key': 'depth', class: 'alone' }, depth.node),
+      h('section', { 'data-key': 'depth', class: 'alone', 'aria-label': 'Over time' }, stretch.node, depth.node),
       errands.length ? h('section', { 'data-key': 'errands', 'aria-live': 'polite' }, h('h2', null, 'Replays'), h('ul', { class: 'plainlist' }, errands.map(going))) : null,
       !q || !q.exists ? null : !may('tasks') ? h('p', { class: 'faint' }, 'Operators may look at the messages.') : h('section', { 'data-key': 'messages' },
         h('h2', null, dead ? 'Dead letters' : 'Messages'),
@@ -148,7 +150,7 @@ export async function queue(page) {
   page.until(listen('overview', () => {
     if (document.hidden) return;
     load();
-    if (Date.now() - last > 10000) { last = Date.now(); history(); }
+    if (!stretch.zoomed() && Date.now() - last > 10000) { last = Date.now(); history(); }
   }));
   await load();
   await history();
