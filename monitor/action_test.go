@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
@@ -115,6 +116,8 @@ func TestActionsReachWorkersAndAreWrittenDown(t *testing.T) {
 		"ann rate_limit w9@shop task_name: shop.hold; rate_limit: 200/m": "done",
 		"ann purge waste removed 1 messages":                             "done",
 		"ann revoke " + held.ID() + " terminate: true":                   "done",
+		"bob POST /api/v1/workers/w9@shop/pool_grow ":                    "refused",
+		"bob POST /api/v1/tasks/x/revoke ":                               "refused",
 	} {
 		if told[want] != outcome {
 			t.Errorf("%s: %q, want %q", want, told[want], outcome)
@@ -123,6 +126,40 @@ func TestActionsReachWorkersAndAreWrittenDown(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%+v", log)
 	}
+}
+
+// Who hangs up before the answer has acted all the same.
+func TestWhatIsDoneForSomebodyWhoHangsUpIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	r := start(t, monitor.Config{Access: access.Config{Users: users}})
+	r.employ("w9@shop") // else nobody would be waited for
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "POST", r.url+"/api/v1/workers/gone@shop/pool_grow", strings.NewReader(`{"n": 7}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	as("ann", "ann's password")(req)
+	sent := make(chan struct{})
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }}))
+	ended := make(chan error, 1)
+	go func() {
+		a, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil {
+			a.Body.Close()
+		}
+		ended <- err
+	}()
+	<-sent
+	cancel() // the worker is waited for, for seconds
+	if err := <-ended; err == nil {
+		t.Fatal("the monitor has answered before the client hung up")
+	}
+	r.await("a line of the audit log", func() bool {
+		a := r.send("GET", "/api/v1/audit", nil, as("ann", "ann's password"))
+		return strings.Contains(string(a.body), `"target":"gone@shop","detail":"n: 7"`)
+	})
 }
 
 // A worker that was started without -E is asked for events, and its tasks are seen.

@@ -119,7 +119,7 @@ func (a *API) tell(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !access.From(r.Context()).May(c.scope) {
-		Deny(w, r, http.StatusForbidden)
+		a.Forbid(w, r, http.StatusForbidden)
 		return
 	}
 	in := make(map[string]any)

@@ -68,7 +68,7 @@ func New(c Config) *API {
 	a := &API{Config: c, mux: http.NewServeMux()}
 	a.hub = newHub(a)
 	for _, r := range a.routes() {
-		a.mux.HandleFunc(r.Pattern, access.Need(r.Scope, r.handle, Deny))
+		a.mux.HandleFunc(r.Pattern, access.Need(r.Scope, r.handle, a.Forbid))
 	}
 	a.mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) { fail(w, http.StatusNotFound, "there is no such path") })
 	return a

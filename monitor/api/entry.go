@@ -155,7 +155,7 @@ func (a *API) showEntry(w http.ResponseWriter, r *http.Request) {
 // mayWrite: who writes an entry has its task sent, and so needs the scope to send tasks beside that of the route.
 func (a *API) mayWrite(w http.ResponseWriter, r *http.Request) bool {
 	if !access.From(r.Context()).May(access.Tasks) {
-		Deny(w, r, http.StatusForbidden)
+		a.Forbid(w, r, http.StatusForbidden)
 		return false
 	}
 	return a.scheduled(w)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -85,17 +86,31 @@ func (a *API) Logout() http.Handler {
 	})
 }
 
-// note adds a line to the audit log.
+// noteWithin bounds the writing of one line.
+const noteWithin = 10 * time.Second
+
+// note adds a line to the audit log. That the client has gone does not keep it from being written: who hangs up at once has acted
+// all the same.
 func (a *API) note(r *http.Request, act history.Act) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), noteWithin)
+	defer cancel()
 	act.At, act.From = time.Now(), a.Guard.Addr(r)
 	if p := access.From(r.Context()); p != nil {
 		act.Who = p.Name
 	}
-	err := a.Store.Note(r.Context(), act)
+	err := a.Store.Note(ctx, act)
 	if err != nil {
 		a.Log.Error("cannot write the audit log", "action", act.Action, "who", act.Who, "error", err)
 	}
 	return err
+}
+
+// Forbid is Deny, and notes who has tried what he may not do. Whoever shows nothing is not noted: he would fill the disk.
+func (a *API) Forbid(w http.ResponseWriter, r *http.Request, status int) {
+	if p := access.From(r.Context()); p != nil && p.Via != "nothing" && status == http.StatusForbidden && r.Method == http.MethodPost {
+		_ = a.note(r, history.Act{Action: r.Method, Target: r.URL.Path, Outcome: "refused"})
+	}
+	Deny(w, r, status)
 }
 
 // Note adds a line to the audit log about an action of another face of the monitor.

@@ -50,7 +50,7 @@ func New(a *api.API) *Flower {
 		"POST /api/worker/queue/cancel-consumer/{worker}": {access.Workers, f.consumer("cancel_consumer", "Failed to cancel '%s' consumer from '%s' worker: %s")},
 		"POST /api/worker/shutdown/{worker}":              {access.Admin, f.shutdown},
 	} {
-		f.mux.HandleFunc(pattern, access.Need(r.scope, r.handle, api.Deny))
+		f.mux.HandleFunc(pattern, access.Need(r.scope, r.handle, f.Forbid))
 	}
 	return f
 }

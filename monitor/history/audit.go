@@ -30,7 +30,7 @@ func (s *Store) Note(ctx context.Context, a Act) error {
 			return err
 		}
 		_, err := t.exec(`INSERT INTO audit (seq, who, origin, action, target, detail, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			max(last+1, a.At.UnixMicro()), clean(a.Who), clean(a.From), clean(a.Action), clean(cut(a.Target, 512)),
+			max(last+1, a.At.UnixMicro()), clean(cut(a.Who, 256)), clean(a.From), clean(a.Action), clean(cut(a.Target, 512)),
 			clean(cut(a.Detail, 4096)), clean(cut(a.Outcome, 1024)))
 		return err
 	})
