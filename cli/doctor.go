@@ -197,7 +197,7 @@ func verdict(r *doctor.Report) string {
 	}
 	var read []string
 	for _, what := range []string{"file", "broker", "result store"} {
-		if n := counts[what]; n > 0 {
+		if n := counts[what]; n > 0 || len(r.Read) == 0 && what == "file" {
 			read = append(read, fmt.Sprintf("%d %s", n, plural(n, what)))
 		}
 	}
