@@ -8,9 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/doctor"
-	"github.com/umbel-go/umbel/internal/amazonmq"
 	"github.com/umbel-go/umbel/internal/amazonmq/account"
 	"github.com/umbel-go/umbel/secret"
 )
@@ -94,54 +92,4 @@ func ownBroker(text, region string) (id, in string, err error) {
 		region = where
 	}
 	return id, region, nil
-}
-
-// fleetSize is how large a fleet and its broker are.
-type fleetSize struct {
-	instance         string
-	workers, senders int
-}
-
-func (s *fleetSize) bind(p *program, cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&s.instance, "host-instance-type", "", "the broker's instance `TYPE` on Amazon MQ, such as mq.m7g.large")
-	f.StringVar(&s.instance, "instance-type", "", "")
-	_ = f.MarkHidden("instance-type")
-	f.IntVar(&s.workers, "workers", 0, "how many worker processes there are: `N`")
-	f.IntVar(&s.senders, "senders", 0, "how many processes that only send: `N`")
-	var types []string
-	for _, i := range amazonmq.Instances {
-		types = append(types, i.Name)
-	}
-	p.completeWords(cmd, "host-instance-type", types...)
-}
-
-// checks puts the fleet beside the limits of the type.
-func (s *fleetSize) checks(p *program, cmd *cobra.Command) ([]broker.Check, error) {
-	if s.instance == "" {
-		if s.workers != 0 || s.senders != 0 {
-			return nil, misuse(cmd, "--workers and --senders need --host-instance-type")
-		}
-		return nil, nil
-	}
-	i, found := amazonmq.FindInstance(s.instance)
-	if !found {
-		return nil, misuse(cmd, "--host-instance-type: Amazon MQ for RabbitMQ has no %s: umbel broker sizes lists them", s.instance)
-	}
-	need, err := p.fleetNeed(cmd, s.workers, s.senders, 0)
-	if err != nil {
-		return nil, err
-	}
-	var out []broker.Check
-	for _, l := range i.Limits(need) {
-		c := broker.Check{Name: "size", Found: fmt.Sprintf("%s: %s", i.Name, l)}
-		switch {
-		case l.Share() > 100:
-			c.Err, c.Hint = fmt.Errorf("%s: %s: more than it takes", i.Name, l), "fewer processes, or a larger type: umbel broker sizes"
-		case l.Share() > amazonmq.Headroom:
-			c.Doubt, c.Hint = "a deployment has old and new processes connected at once: it needs twice that", "a larger type: umbel broker sizes"
-		}
-		out = append(out, c)
-	}
-	return out, nil
 }

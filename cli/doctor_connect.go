@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amazonmq"
 )
 
 // A step is one of an examination, as JSON shows it.
@@ -26,9 +25,15 @@ type step struct {
 	Took  float64 `json:"seconds"`
 }
 
+// connectFlags are what doctor connect is asked for.
+type connectFlags struct {
+	json    bool
+	address string // of the management API
+	fleet   fleetSize
+}
+
 func (p *program) doctorConnectCommand() *cobra.Command {
-	var asJSON bool
-	var fleet fleetSize
+	var f connectFlags
 	cmd := &cobra.Command{
 		Use:   "connect [URL|-]",
 		Short: "try the way to the broker step by step, and the queues",
@@ -38,30 +43,34 @@ permission to declare, a message that is confirmed and comes back, heartbeats;
 then whether the queues of the settings exist, agree with them, and are consumed.
 Nothing is left at the broker.
 
+The real types of queues, bindings, and how much is in use come from the management
+API. Where it is out of reach, or closed to the user, that is said, and what cannot
+be told without it.
+
 Without a URL it is broker_url of the settings. A URL on the command line can be
 seen in the list of processes: - reads it from standard input.
 
-With --host-instance-type the fleet, so many --workers and --senders, is put beside
-the limits of that type of Amazon MQ.`,
+With --host-instance-type, or --aws, what is in use and the fleet, so many --workers
+and --senders, are put beside the limits of that type of Amazon MQ.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url := ""
 			if len(args) == 1 {
 				url = args[0]
 			}
-			checks, err := fleet.checks(p, cmd)
-			if err != nil {
+			if err := f.fleet.check(p, cmd); err != nil {
 				return err
 			}
-			return p.doctorConnect(cmd.Context(), url, asJSON, checks)
+			return p.doctorConnect(cmd.Context(), url, f)
 		},
 	}
-	fleet.bind(p, cmd)
-	cmd.Flags().BoolVarP(&asJSON, "json", "j", false, "print JSON")
+	f.fleet.bind(p, cmd)
+	cmd.Flags().StringVar(&f.address, "broker-api", "", "management API at this `URL` (else at the broker's host, port 15672, 15671 with TLS, 443 at Amazon MQ)")
+	cmd.Flags().BoolVarP(&f.json, "json", "j", false, "print JSON")
 	return cmd
 }
 
-func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool, sizes []broker.Check) error {
+func (p *program) doctorConnect(ctx context.Context, url string, f connectFlags) error {
 	if url == "-" {
 		text, err := io.ReadAll(io.LimitReader(p.In, 64<<10))
 		if err != nil {
@@ -83,24 +92,31 @@ func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool, si
 	if err != nil {
 		return &fault{code: exitConfig, err: err}
 	}
-	r := &examined{program: p, json: asJSON}
+	r := &examined{program: p, json: f.json}
 	if err := broker.Examine(ctx, c, r.check); err != nil {
 		return &fault{code: exitUsage, err: err}
 	}
-	wrong := exitUnavailable
-	if r.failures == 0 {
-		wrong = exitFailure
-		if err := p.queueChecks(ctx, c, r.check); err != nil {
+	open := r.failures == 0
+	report := func(check broker.Check) { r.check(broker.MaskURL(c.URLs[0]), check) }
+	top, found := f.fleet.find(ctx, c.URLs[0])
+	if found != nil {
+		report(*found)
+	}
+	if open {
+		drift, err := p.driftChecks(ctx, c, f.address, top, report)
+		if err != nil {
+			return err
+		}
+		if err := p.queueChecks(ctx, c, drift, report); err != nil {
 			return err
 		}
 	}
-	for _, check := range sizes {
-		if check.Err != nil && r.failures == 0 {
-			wrong = exitFailure
+	if top != nil && f.fleet.need != (amazonmq.Need{}) {
+		for _, check := range top.fleet(f.fleet.need) {
+			report(check)
 		}
-		r.check(broker.MaskURL(c.URLs[0]), check)
 	}
-	if asJSON {
+	if f.json {
 		out := json.NewEncoder(p.Out)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
@@ -108,10 +124,13 @@ func (p *program) doctorConnect(ctx context.Context, url string, asJSON bool, si
 			return err
 		}
 	}
-	if r.failures > 0 {
-		return &fault{code: wrong}
+	switch {
+	case r.failures == 0:
+		return nil
+	case open:
+		return &fault{code: exitFailure}
 	}
-	return nil
+	return &fault{code: exitUnavailable}
 }
 
 // examined prints the steps as they end, or keeps them.
@@ -154,48 +173,4 @@ func (r *examined) check(url string, c broker.Check) {
 	if c.Hint != "" {
 		r.paragraph("      ", c.Hint)
 	}
-}
-
-// queueChecks looks at the queues that the settings speak of. A queue that is not there is not made.
-func (p *program) queueChecks(ctx context.Context, c broker.Config, report func(string, broker.Check)) error {
-	plans, err := p.app.RoutedQueues()
-	if err != nil {
-		return &fault{code: exitConfig, err: err}
-	}
-	b, err := broker.Open(ctx, c)
-	if err != nil {
-		return unavailable(err)
-	}
-	defer b.Close()
-	url := broker.MaskURL(c.URLs[0])
-	for _, q := range plans {
-		since := time.Now()
-		check := p.queueCheck(ctx, b, q)
-		check.Name, check.Took = "queue", time.Since(since)
-		report(url, check)
-	}
-	return nil
-}
-
-func (p *program) queueCheck(ctx context.Context, b broker.Broker, q umbel.QueuePlan) broker.Check {
-	stat, err := b.Stat(ctx, q.Name)
-	if errors.Is(err, broker.ErrNoQueue) {
-		return broker.Check{Found: q.Name + " is not there yet: its first worker or sender makes it"}
-	}
-	if err != nil {
-		return broker.Check{Err: fmt.Errorf("%s: %w", q.Name, err)}
-	}
-	for _, d := range q.Topology.Queues { // it exists: declaring it changes nothing, and tells whether it agrees
-		if d.Name != q.Name {
-			continue
-		}
-		if err := b.Declare(ctx, broker.Topology{Queues: []broker.Queue{d}}); err != nil {
-			return broker.Check{Err: err}
-		}
-	}
-	check := broker.Check{Found: fmt.Sprintf("%s agrees with the settings: %d ready, %d consumers", q.Name, stat.Ready, stat.Consumers)}
-	if stat.Consumers == 0 {
-		check.Doubt, check.Hint = "nobody takes from it", "start a worker with -Q "+q.Name
-	}
-	return check
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/internal/management"
 )
 
@@ -27,6 +28,11 @@ func (p *program) management(address string) (*management.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return managementOf(bc, address)
+}
+
+// managementOf finds the API of a broker.
+func managementOf(bc broker.Config, address string) (*management.Client, error) {
 	u, err := url.Parse(bc.URLs[0])
 	if err != nil {
 		return nil, &fault{code: exitConfig, err: errors.New("broker_url cannot be read as a URL: give --broker-api")}
@@ -43,9 +49,7 @@ func (p *program) management(address string) (*management.Client, error) {
 		}
 		bc.User, bc.Password = cmp.Or(now.User, bc.User), cmp.Or(now.Password, bc.Password)
 	}
-	if bc.User != "" {
-		mc.User, mc.Password = bc.User, bc.Password
-	}
+	mc.User, mc.Password = cmp.Or(bc.User, mc.User), cmp.Or(bc.Password, mc.Password) // broker_password may stand without broker_user
 	if address != "" {
 		mc.URL = address
 	}

@@ -31,8 +31,9 @@ type Difference struct {
 	Have  string `json:"have,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what comes of it, and what to do
 
-	make func(ctx context.Context, m *management.Client) error // makes or changes it; nil: it cannot be done in place
-	user *User                                                 // of a user that is missing: it needs a password
+	make  func(ctx context.Context, m *management.Client) error // makes or changes it; nil: it cannot be done in place
+	joins bool                                                  // of a binding: both its ends are there
+	user  *User                                                 // of a user that is missing: it needs a password
 }
 
 // A Drift is how a broker differs from a plan.
@@ -40,6 +41,9 @@ type Drift struct {
 	Version     string       `json:"version"` // RabbitMQ's
 	Differences []Difference `json:"differences"`
 	Notes       []string     `json:"notes"`
+
+	// Queues are those of the virtual host, by name, as the broker has them.
+	Queues map[string]management.Queue `json:"-"`
 }
 
 // Compare looks at the broker and tells how it differs from the plan. What the broker has beside it is nobody's business.
@@ -48,7 +52,7 @@ func (p *Plan) Compare(ctx context.Context, m *management.Client) (*Drift, error
 	if err != nil {
 		return nil, err
 	}
-	d := &Drift{Version: l.version, Differences: []Difference{}, Notes: slices.Clone(p.Notes)}
+	d := &Drift{Version: l.version, Differences: []Difference{}, Notes: slices.Clone(p.Notes), Queues: l.queues}
 	c := comparison{plan: p, live: l, drift: d}
 	c.vhost(m.User())
 	for _, x := range p.Exchanges {
@@ -173,7 +177,11 @@ func (c *comparison) binding(b Binding) {
 		return
 	}
 	name := fmt.Sprintf("%s ─ %s ─► %s %s", b.Source, b.RoutingKey, b.Kind, b.Destination)
-	c.add(Difference{Kind: "binding", Name: name, State: Missing, Want: name, make: func(ctx context.Context, m *management.Client) error {
+	_, from := c.live.exchanges[b.Source]
+	_, queue := c.live.queues[b.Destination]
+	_, exchange := c.live.exchanges[b.Destination]
+	ends := from && (b.Kind == "queue" && queue || b.Kind == "exchange" && exchange)
+	c.add(Difference{Kind: "binding", Name: name, State: Missing, Want: name, joins: ends, make: func(ctx context.Context, m *management.Client) error {
 		return bind(ctx, m, b)
 	}})
 }
@@ -278,6 +286,18 @@ func (c *comparison) permissions(u User, exists bool) {
 func permissionText(configure, write, read string) string {
 	return fmt.Sprintf("configure %s write %s read %s", configure, write, read)
 }
+
+// Of is the difference of one thing, nil where it is as planned.
+func (d *Drift) Of(kind, name string) *Difference {
+	i := slices.IndexFunc(d.Differences, func(o Difference) bool { return o.Kind == kind && o.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &d.Differences[i]
+}
+
+// Joins reports whether it is a binding between two that are there: what is sent that way now goes nowhere.
+func (d *Difference) Joins() bool { return d.joins }
 
 // Clean reports whether a broker is as planned.
 func (d *Drift) Clean() bool { return len(d.Differences) == 0 }

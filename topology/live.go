@@ -3,8 +3,6 @@ package topology
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/umbel-go/umbel/internal/management"
 )
@@ -75,8 +73,8 @@ func look(ctx context.Context, m *management.Client) (*live, error) {
 // people looks at users and permissions, as far as it may.
 func (l *live) people(ctx context.Context, m *management.Client) error {
 	var users []struct {
-		Name string `json:"name"`
-		Tags any    `json:"tags"` // a list, or before 3.9 a text
+		Name string          `json:"name"`
+		Tags management.Tags `json:"tags"`
 	}
 	err := m.Get(ctx, &users, "users")
 	if management.IsDenied(err) {
@@ -87,7 +85,7 @@ func (l *live) people(ctx context.Context, m *management.Client) error {
 	}
 	l.users, l.permissions = make(map[string]string), make(map[string]management.Permission)
 	for _, u := range users {
-		l.users[u.Name] = tags(u.Tags)
+		l.users[u.Name] = u.Tags.String()
 	}
 	permissions, err := m.Permissions(ctx)
 	if management.IsMissing(err) {
@@ -97,18 +95,4 @@ func (l *live) people(ctx context.Context, m *management.Client) error {
 		l.permissions[p.User] = p
 	}
 	return err
-}
-
-func tags(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case []any:
-		words := make([]string, len(v))
-		for i, w := range v {
-			words[i] = fmt.Sprint(w)
-		}
-		return strings.Join(words, ",")
-	}
-	return ""
 }

@@ -17,6 +17,9 @@ type Queue struct {
 	Arguments  map[string]any `json:"arguments"`
 	Policy     string         `json:"policy"`          // the user's one that holds
 	Operator   string         `json:"operator_policy"` // the operator's one that holds
+	Node       string         `json:"node"`            // its leader
+	Members    []string       `json:"members"`         // nodes of a quorum queue
+	Online     []string       `json:"online"`          // of them: those that take part
 
 	Bytes     int64  `json:"message_bytes"`
 	Ready     int    `json:"messages_ready"`
