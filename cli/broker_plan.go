@@ -23,25 +23,19 @@ type brokerFlags struct {
 	queues           int
 }
 
-func (f *brokerFlags) bind(p *program, cmd *cobra.Command) {
+// bindKind declares the options of what kind of broker it is, which do not say where.
+func (f *brokerFlags) bindKind(p *program, cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.purpose, "for", "production", "defaults for `PURPOSE`: production (a cluster of mq.m7g.large) or test (one mq.m7g.medium)")
 	fl.StringVar(&f.plan.Version, "engine-version", amazonmq.Recommended, "`VERSION` of RabbitMQ, major and minor")
 	fl.StringVar(&f.plan.Instance, "host-instance-type", "", "instance `TYPE`, such as mq.m7g.large")
 	fl.StringVar(&f.plan.Mode, "deployment-mode", "", "`MODE`: CLUSTER_MULTI_AZ or SINGLE_INSTANCE")
-	fl.BoolVar(&f.private, "no-publicly-accessible", false, "reached from within its VPC only")
-	fl.BoolVar(&f.public, "publicly-accessible", false, "reached from everywhere")
 	fl.StringSliceVar(&f.plan.Subnets, "subnet-ids", nil, "`SUBNETS` it lives in, with commas between")
-	fl.StringSliceVar(&f.plan.SecurityGroups, "security-groups", nil, "security `GROUPS` of a private broker")
 	fl.StringVar(&f.plan.User, "user", "admin", "`NAME` of its first user, who may do everything")
 	fl.StringVar(&f.plan.KMSKey, "kms-key-id", "", "`KEY` that encrypts what it stores; defaults to one that AWS owns, and cannot be changed later")
-	fl.BoolVar(&f.noLogs, "no-logs", false, "no general logs in CloudWatch")
 	fl.StringVar(&f.window, "maintenance-window", "", "when it may be maintained, such as \"sunday 02:00 Europe/Berlin\": `WHEN`")
-	fl.StringVar(&f.plan.Configuration, "configuration", "", "`ID` of a configuration, or ID:REVISION")
 	fl.StringArrayVar(&f.tags, "tags", nil, "`KEY=VALUE`, may be repeated")
-	fl.IntVar(&f.workers, "workers", 0, "how many worker processes it has to bear: `N`")
 	fl.IntVar(&f.senders, "senders", 0, "how many processes that only send, such as those of a web server: `N`")
-	fl.IntVar(&f.queues, "queues", 0, "how many queues each worker takes from; defaults to those of the settings: `N`")
 	p.completeWords(cmd, "for", "production", "test")
 	p.completeWords(cmd, "engine-version", amazonmq.Supported()...)
 	p.completeWords(cmd, "deployment-mode", amazonmq.Modes...)
@@ -64,6 +58,19 @@ func (f *brokerFlags) bind(p *program, cmd *cobra.Command) {
 		}
 		return pflag.NormalizedName(name)
 	})
+}
+
+// bind declares all options of a broker.
+func (f *brokerFlags) bind(p *program, cmd *cobra.Command) {
+	f.bindKind(p, cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.private, "no-publicly-accessible", false, "reached from within its VPC only")
+	fl.BoolVar(&f.public, "publicly-accessible", false, "reached from everywhere")
+	fl.StringSliceVar(&f.plan.SecurityGroups, "security-groups", nil, "security `GROUPS` of a private broker")
+	fl.BoolVar(&f.noLogs, "no-logs", false, "no general logs in CloudWatch")
+	fl.StringVar(&f.plan.Configuration, "configuration", "", "`ID` of a configuration, or ID:REVISION")
+	fl.IntVar(&f.workers, "workers", 0, "how many worker processes it has to bear: `N`")
+	fl.IntVar(&f.queues, "queues", 0, "how many queues each worker takes from; defaults to those of the settings: `N`")
 }
 
 // read completes the plan from the flags.

@@ -32,7 +32,7 @@ type renderFlags struct {
 func (p *program) renderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render",
-		Short: "write what ECS, Kubernetes, systemd or compose run the fleet from",
+		Short: "write what ECS, Terraform, Kubernetes, systemd or compose run the fleet from",
 		Long: `Write what a platform runs the fleet from: a worker for each queue of the
 settings, beat if there is a schedule, and the monitor. What the settings file
 says goes along as variables; the broker's URL and the result store's are secrets
@@ -48,7 +48,7 @@ the platform's patience, health checks, no root, a file system that is read only
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.renderECSCommand(), p.renderKubernetesCommand(), p.renderSystemdCommand(), p.renderComposeCommand())
+	cmd.AddCommand(p.renderECSCommand(), p.renderTerraformCommand(), p.renderKubernetesCommand(), p.renderSystemdCommand(), p.renderComposeCommand())
 	return cmd
 }
 

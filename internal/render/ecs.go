@@ -27,7 +27,10 @@ type ECS struct {
 }
 
 // fargateStop is how long Fargate waits before it kills.
-const fargateStop = 120 * time.Second
+const (
+	fargateStop = 120 * time.Second
+	fargateNote = "Fargate kills after 120 s: a task that runs longer than 108 s into a stop is cancelled, and goes back to its queue if it is acknowledged late"
+)
 
 var (
 	roleARN   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/\S+$`)
@@ -41,8 +44,7 @@ func (p Plan) ECS(o ECS) (files []File, notes []string, err error) {
 		o.LogGroup = "/ecs/" + p.Name
 	}
 	if !o.EC2 && p.Grace > fargateStop {
-		notes = append(notes, fmt.Sprintf("Fargate kills after %d s: a task that runs longer than %d s into a stop is cancelled, and goes back to its queue if it is acknowledged late",
-			int(fargateStop.Seconds()), int(fargateStop.Seconds())-12))
+		notes = append(notes, fargateNote)
 		p.Grace = fargateStop
 	}
 	if err := errors.Join(p.check(), p.checkECS(o)); err != nil {

@@ -79,11 +79,14 @@ func (p *Plan) monitorArgs() []string {
 	return args
 }
 
+// forMonitor reports whether a variable is an option of the monitor.
+func forMonitor(name string) bool {
+	return strings.HasPrefix(name, "UMBEL_MONITOR_") || strings.HasPrefix(name, "FLOWER_")
+}
+
 // equip gives a process its variables. What is for the monitor goes to no other.
 func (p *Plan) equip(q *process, own []Variable) {
-	mine := func(name string) bool {
-		return q.monitor || !strings.HasPrefix(name, "UMBEL_MONITOR_") && !strings.HasPrefix(name, "FLOWER_")
-	}
+	mine := func(name string) bool { return q.monitor || !forMonitor(name) }
 	given := make(map[string]bool)
 	for _, v := range p.Variables {
 		if mine(v.Name) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/umbel-go/umbel/internal/amazonmq"
 )
 
 var update = flag.Bool("update", false, "write what is rendered into testdata")
@@ -51,6 +53,24 @@ func aws() ECS {
 		Cluster: "shop", Subnets: []string{"subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"}, Groups: []string{"sg-0a1b2c3d4e5f60718"}, Spot: true}
 }
 
+// modules is where the modules are, from the folders of testdata.
+const modules = "../../../../deploy/terraform/modules"
+
+// onAmazon is the guide's broker as it should be, and all that belongs to it.
+func onAmazon() Terraform {
+	return Terraform{Modules: modules, Region: "eu-west-1", VPC: "vpc-0a1b2c3d", Bucket: "shop-reports", Prefix: "reports/", Spot: true, ARM: true, Senders: 20, Ahead: 4,
+		Broker: amazonmq.Plan{Name: "myapp-rabbitmq-prod", Version: "4.2", Instance: "mq.m7g.large", Mode: amazonmq.Cluster, User: "admin",
+			Subnets: []string{"subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"}, Window: &amazonmq.Window{Day: "MONDAY", Time: "03:30", Zone: "Europe/Rome"},
+			Tags: map[string]string{"Environment": "production", "Application": "myapp", "cost:center": "7 ${x}"}},
+		Queues: map[string]string{"high_priority": "high_priority.dlq", "default": "dead", "reports": "dead", "maintenance": ""}}
+}
+
+// small is a fleet of one worker with a name that only a node may have.
+func small() Plan {
+	return Plan{Name: "x", Program: "/umbel", Grace: time.Minute,
+		Workers: []Worker{{Name: "all.of-it", Queues: []string{"a.b", "c"}, Concurrency: 1, Min: 1, Max: 1, Memory: 512, CPU: 0.25, Backlog: 10}}}
+}
+
 // rendered are the files of every platform, for the fleet of the guide, beneath the names of their folders.
 func rendered(t *testing.T) map[string][]File {
 	t.Helper()
@@ -65,6 +85,13 @@ func rendered(t *testing.T) map[string][]File {
 	p.Secrets = secrets(amazon)
 	files, _, err := p.ECS(aws())
 	keep("ecs", files, err)
+
+	p.Secrets = []Secret{{"SHOP_DATABASE_URL", "var.database_url"}, {"STRIPE_KEY", amazon("STRIPE")}, {"UMBEL_MONITOR_BASIC_AUTH", "var.monitor_login"}}
+	files, _, err = p.Terraform(onAmazon())
+	keep("terraform", files, err)
+	files, _, err = small().Terraform(Terraform{Modules: modules, Broker: amazonmq.Plan{Name: "x", Version: "3.13", Instance: "mq.t3.micro", Mode: amazonmq.Single, User: "admin",
+		KMSKey: "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"}, Ahead: -1})
+	keep("terraform-small", files, err)
 
 	p.Secrets = append(secrets(func(key string) string { return "shop#" + strings.ToLower(key) }), Secret{"UMBEL_MONITOR_BASIC_AUTH", "shop#monitor"})
 	files, err = p.Kubernetes(Kubernetes{Namespace: "shop", Scaler: ScaleHPA})

@@ -158,11 +158,14 @@ func modules(t *testing.T) (all, examples []string) {
 	return all, examples
 }
 
+// rendered are root modules that umbel render writes.
+var rendered = []string{"../../internal/render/testdata/terraform", "../../internal/render/testdata/terraform-small"}
+
 func TestTerraformHoldsTogether(t *testing.T) {
 	t.Parallel()
 	all, examples := modules(t)
 	called := make(map[string]bool)
-	for _, dir := range append(all, examples...) {
+	for _, dir := range slices.Concat(all, examples, rendered) {
 		m := load(t, dir)
 		m.check(t, called)
 		for _, wrong := range m.wrong {
@@ -185,8 +188,12 @@ func (m *module) check(t *testing.T, called map[string]bool) {
 			m.bad("%s: %s is declared and not used", m.dir, name)
 		}
 	}
+	var scope *hcl.EvalContext
+	if len(m.calls) > 0 { // a root module: the rest depends on what is made
+		scope = m.scope()
+	}
 	for name, body := range m.calls {
-		called[m.call(t, name, body)] = true
+		called[m.call(t, name, body, scope)] = true
 	}
 	if !slices.ContainsFunc(m.blocks, func(b *hclsyntax.Block) bool {
 		return b.Type == "terraform" && b.Body.Attributes["required_version"] != nil && len(b.Body.Blocks) == 1
@@ -196,7 +203,7 @@ func (m *module) check(t *testing.T, called map[string]bool) {
 }
 
 // call holds what a module is given to what it takes, and what is taken from it to what it gives.
-func (m *module) call(t *testing.T, name string, body *hclsyntax.Body) string {
+func (m *module) call(t *testing.T, name string, body *hclsyntax.Body, scope *hcl.EvalContext) string {
 	t.Helper()
 	source, diags := body.Attributes["source"].Expr.Value(nil)
 	if diags.HasErrors() || !strings.HasPrefix(source.AsString(), "../") {
@@ -217,8 +224,9 @@ func (m *module) call(t *testing.T, name string, body *hclsyntax.Body) string {
 			m.bad("%s: module %s wants %s", m.dir, name, variable)
 		}
 	}
+	m.gives(name, body, of, scope)
 	for used := range m.used {
-		if rest, ok := strings.CutPrefix(used, "module."+name+"."); ok && !of.outputs[rest] && body.Attributes["for_each"] == nil {
+		if rest, ok := strings.CutPrefix(used, "module."+name+"."); ok && !of.outputs[rest] && body.Attributes["for_each"] == nil && body.Attributes["count"] == nil {
 			m.bad("%s: module %s has no output %s", m.dir, name, rest)
 		}
 	}
@@ -274,30 +282,37 @@ func TestFaultsOfTerraformAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, err := filepath.Abs(filepath.Join(terraform, "modules", "secrets"))
+	all, err := filepath.Abs(filepath.Join(terraform, "modules"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for want, text := range map[string]string{
-		"var.nothing is not declared":                        "output \"x\" {\n  description = \"x\"\n  value       = var.nothing\n}\n",
-		"local.nothing is not declared":                      "output \"x\" {\n  description = \"x\"\n  value       = [for a in local.nothing : a]\n}\n",
-		"aws_x.y is not declared":                            "resource \"a\" \"b\" {\n  dynamic \"c\" {\n    for_each = aws_x.y.z\n\n    content {\n      d = c.value\n    }\n  }\n}\n",
-		"var.spare is declared and not used":                 "variable \"spare\" {\n  type        = string\n  description = \"x\"\n}\n",
-		"variable x has no type":                             "variable \"x\" {\n  description = \"x\"\n}\n\nlocals {\n  y = var.x\n}\n",
-		"output x has no description":                        "output \"x\" {\n  value = 1\n}\n",
-		"is not formatted as terraform fmt does":             "output \"x\" {\n  value = 1\n  description = \"x\"\n}\n",
-		"module secrets has no variable colour":              "module \"secrets\" {\n  source = \"../secrets\"\n  colour = \"red\"\n}\n",
-		"module secrets wants broker":                        "module \"secrets\" {\n  source = \"../secrets\"\n}\n",
-		"module secrets has no output url":                   "module \"secrets\" {\n  source = \"../secrets\"\n}\n\noutput \"x\" {\n  description = \"x\"\n  value       = module.secrets.url\n}\n",
-		"does not say which Terraform and provider it wants": "",
+		"var.nothing is not declared":                          "output \"x\" {\n  description = \"x\"\n  value       = var.nothing\n}\n",
+		"local.nothing is not declared":                        "output \"x\" {\n  description = \"x\"\n  value       = [for a in local.nothing : a]\n}\n",
+		"aws_x.y is not declared":                              "resource \"a\" \"b\" {\n  dynamic \"c\" {\n    for_each = aws_x.y.z\n\n    content {\n      d = c.value\n    }\n  }\n}\n",
+		"var.spare is declared and not used":                   "variable \"spare\" {\n  type        = string\n  description = \"x\"\n}\n",
+		"variable x has no type":                               "variable \"x\" {\n  description = \"x\"\n}\n\nlocals {\n  y = var.x\n}\n",
+		"output x has no description":                          "output \"x\" {\n  value = 1\n}\n",
+		"is not formatted as terraform fmt does":               "output \"x\" {\n  value = 1\n  description = \"x\"\n}\n",
+		"module secrets has no variable colour":                "module \"secrets\" {\n  source = \"../secrets\"\n  colour = \"red\"\n}\n",
+		"module secrets wants broker":                          "module \"secrets\" {\n  source = \"../secrets\"\n}\n",
+		"module secrets has no output url":                     "module \"secrets\" {\n  source = \"../secrets\"\n}\n\noutput \"x\" {\n  description = \"x\"\n  value       = module.secrets.url\n}\n",
+		"module cluster: secret_arns: list of string required": "module \"cluster\" {\n  source      = \"../cluster\"\n  name        = \"x\"\n  secret_arns = \"arn\"\n}\n",
+		"is refused: AWS offers 4.3, 4.2 and 3.13.":            "locals {\n  versions = { a = \"3.11\" }\n}\n\nmodule \"broker\" {\n  source         = \"../broker\"\n  for_each       = local.versions\n  engine_version = each.value\n}\n",
+		"module service: concurrency: a number is required":    "module \"service\" {\n  source      = \"../service\"\n  concurrency = \"many\"\n}\n",
+		"module alarms: queues: a number is required":          "module \"alarms\" {\n  source = \"../alarms\"\n  queues = { a = { depth = \"deep\" } }\n}\n",
+		"local nothing: ":                                      "locals {\n  nothing = length(4)\n}\n\nmodule \"secrets\" {\n  source = \"../secrets\"\n}\n\noutput \"x\" {\n  description = \"x\"\n  value       = local.nothing\n}\n",
+		"does not say which Terraform and provider it wants":   "",
 	} {
 		root := t.TempDir()
 		dir := filepath.Join(root, "wrong")
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(secrets, filepath.Join(root, "secrets")); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"secrets", "cluster", "broker", "service", "alarms"} {
+			if err := os.Symlink(filepath.Join(all, name), filepath.Join(root, name)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		files := map[string][]byte{"main.tf": []byte(text), "versions.tf": versions}
 		if text == "" {

@@ -25,7 +25,7 @@ locals {
     UMBEL_WORKER_LOG_JSON     = "true"
     UMBEL_BROKER_HEARTBEAT    = "60"
     UMBEL_RESULT_EXPIRES      = "3600"
-    SHOP_BUCKET               = module.storage.bucket
+    SHOP_OBJECTS_URL          = "s3://${module.storage.bucket}/reports?region=${var.region}"
   }
 }
 
@@ -75,7 +75,7 @@ module "secrets" {
   }
 
   result_backend = module.results.url
-  extra          = { DATABASE_URL = var.database_url }
+  extra          = { SHOP_DATABASE_URL = var.database_url, SHOP_MAIL_URL = var.mail_url }
 }
 
 module "cluster" {
@@ -104,7 +104,7 @@ module "workers" {
   backlog             = coalesce(each.value.backlog, 10 * each.value.concurrency)
   spot                = each.value.spot
   environment         = local.settings
-  secrets             = module.secrets.refs
+  secrets             = merge(module.secrets.refs, module.secrets.extra_refs)
   cluster             = module.cluster.name
   execution_role_arn  = module.cluster.execution_role_arn
   task_role_arn       = module.cluster.worker_role_arn
@@ -125,7 +125,7 @@ module "beat" {
   image              = var.image
   min                = 2
   environment        = local.settings
-  secrets            = module.secrets.refs
+  secrets            = merge(module.secrets.refs, module.secrets.extra_refs)
   cluster            = module.cluster.name
   execution_role_arn = module.cluster.execution_role_arn
   task_role_arn      = module.cluster.worker_role_arn
@@ -152,7 +152,7 @@ module "monitor" {
   )
 
   environment        = local.settings
-  secrets            = merge(module.secrets.refs, module.secrets.monitor_refs)
+  secrets            = merge(module.secrets.refs, module.secrets.extra_refs, module.secrets.monitor_refs)
   cluster            = module.cluster.name
   execution_role_arn = module.cluster.execution_role_arn
   task_role_arn      = module.cluster.monitor_role_arn

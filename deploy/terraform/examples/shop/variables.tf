@@ -85,6 +85,12 @@ variable "database_url" {
   sensitive   = true
 }
 
+variable "mail_url" {
+  type        = string
+  description = "URL of the mail server, smtp://USER:PASSWORD@HOST."
+  sensitive   = true
+}
+
 variable "queues" {
   type = map(object({
     concurrency         = optional(number, 4)

@@ -3,6 +3,7 @@
 
 locals {
   name   = "${var.fleet}-${replace(var.name, "/[^A-Za-z0-9-]/", "-")}"
+  inner  = replace(var.name, "/[^A-Za-z0-9_-]/", "-") # a node may have dots and more in its name, a container not
   worker = length(var.queues) > 0
   scaled = local.worker && var.max > var.min
 
@@ -44,7 +45,7 @@ resource "aws_ecs_task_definition" "this" {
   }
 
   container_definitions = jsonencode([{
-    name                   = var.name
+    name                   = local.inner
     image                  = var.image
     essential              = true
     entryPoint             = [var.program]
@@ -72,7 +73,7 @@ resource "aws_ecs_task_definition" "this" {
       options = {
         awslogs-group         = var.log_group
         awslogs-region        = var.region
-        awslogs-stream-prefix = var.name
+        awslogs-stream-prefix = local.inner
         mode                  = "non-blocking"
         max-buffer-size       = "4m"
       }
