@@ -140,3 +140,32 @@ func TestAFileThatIsNamedIsReadOrSaidNotToBe(t *testing.T) {
 		}
 	}
 }
+
+// A place in Terraform is that of the file, in whichever way the containers are written.
+func TestContainersInTerraformHaveTheirLines(t *testing.T) {
+	r := examine(t, "a.tf", `resource "aws_ecs_task_definition" "a" {
+  memory = 512
+  container_definitions = jsonencode([
+    {
+      image = "x:latest"
+    }
+  ])
+}
+
+resource "aws_ecs_task_definition" "b" {
+  memory                = 512
+  container_definitions = <<-JSON
+    [
+      {"image": "y:latest"}
+    ]
+  JSON
+}
+
+resource "aws_ecs_task_definition" "c" {
+  container_definitions = templatefile("x.json", {})
+}
+`)
+	if d := cmp.Diff([]string{"ecs-refused low a.tf:5", "ecs-refused low a.tf:14"}, lines(r)); d != "" || len(r.Unread) > 0 {
+		t.Errorf("%s%v", d, r.Unread)
+	}
+}

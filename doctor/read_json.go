@@ -35,7 +35,13 @@ func readJSON(s *system, file string, after int, text string) bool {
 		return readSettings(s, file, after, text)
 	}
 	at := func(n *python.Node) value { return value{n, Place{file, after + n.Line, n.Column}} }
-	for _, item := range list.Items {
+	s.task(definition, list, at)
+	return true
+}
+
+// task takes the containers of an ECS task definition.
+func (s *system) task(definition, containers *python.Node, at func(*python.Node) value) {
+	for _, item := range itemsOf(containers) {
 		c := container{definition: at(definition), value: at(item)}
 		for i, w := range startedWith(item) {
 			place := at(w).Place
@@ -52,7 +58,6 @@ func readJSON(s *system, file string, after int, text string) bool {
 		s.containers = append(s.containers, c)
 		s.containerSettings(item, at)
 	}
-	return true
 }
 
 // containerSettings takes UMBEL_ variables for the settings they are, once where several containers have the same.

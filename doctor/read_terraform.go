@@ -6,7 +6,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// readTerraform reads the resources that matter: brokers.
+// readTerraform reads the resources that matter: brokers, and task definitions of ECS.
 func readTerraform(s *system, file string, after int, text string) bool {
 	s.excuse(file, after, text)
 	parsed, problems := hclsyntax.ParseConfig([]byte(text), file, hcl.InitialPos)
@@ -21,7 +21,14 @@ func readTerraform(s *system, file string, after int, text string) bool {
 	}
 	found := false
 	for _, block := range body.Blocks {
-		if block.Type != "resource" || len(block.Labels) != 2 || block.Labels[0] != "aws_mq_broker" {
+		if block.Type != "resource" || len(block.Labels) != 2 {
+			continue
+		}
+		if block.Labels[0] == "aws_ecs_task_definition" {
+			found = true
+			s.terraformTask(file, after, text, block)
+		}
+		if block.Labels[0] != "aws_mq_broker" {
 			continue
 		}
 		found = true

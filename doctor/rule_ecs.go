@@ -20,11 +20,15 @@ func (c container) name() string {
 // worker tells whether it runs a worker.
 func (c container) worker() bool { return c.command.sub() == "worker" }
 
-// has tells whether a variable is given, as it is or from a secret.
+// has tells whether a variable is given, as it is or from a secret, or may be.
 func (c container) has(variable string) bool {
 	for _, list := range []string{"environment", "secrets"} {
-		for _, item := range itemsOf(c.Get(list)) {
-			if item.Get("name").Is(variable) {
+		given := c.Get(list)
+		if given != nil && given.Kind == python.Unknown {
+			return true // it may be among them
+		}
+		for _, item := range itemsOf(given) {
+			if item.Kind == python.Unknown || item.Get("name").Is(variable) {
 				return true
 			}
 		}
