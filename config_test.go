@@ -160,6 +160,7 @@ var samples = map[string]struct {
 	"metrics_public":                          {"true", true},
 	"metrics_names":                           {"[flower]", []string{"flower"}},
 	"worker_pool":                             {"solo", "solo"},
+	"worker_pool_restarts":                    {"true", true},
 	"worker_soft_shutdown_timeout":            {"20", 20 * time.Second},
 	"worker_enable_soft_shutdown_on_idle":     {"true", true},
 	"worker_shutdown_grace":                   {"120", 2 * time.Minute},
