@@ -9,6 +9,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amqpwire"
 )
 
 // Browse implements broker.Browser: it takes messages out of the queue one by one; the channel's end gives back what was
@@ -21,6 +22,8 @@ func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*br
 		mu    sync.Mutex // held while f may be called: control returns before its function when ctx ends
 		begun bool
 		kept  int // shown, and not removed
+
+		headers amqpwire.Decoder
 	)
 	err = b.control(ctx, false, func(ch *amqp091.Channel) error {
 		mu.Lock()
@@ -49,7 +52,7 @@ func (b *Broker) Browse(ctx context.Context, queue string, limit int, f func(*br
 				return nil
 			}
 			begun = true
-			remove, err := f(&received(&d, queue, nil).Message)
+			remove, err := f(&received(&d, &headers, queue, nil).Message)
 			if err != nil {
 				return err
 			}

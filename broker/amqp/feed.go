@@ -7,6 +7,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amqpwire"
 )
 
 // A feed is what the library hands us of one consumer tag.
@@ -25,6 +26,8 @@ type feeds struct {
 	now    *feed   // being drained by the deliverer
 	last   *settler
 	closed bool
+
+	headers amqpwire.Decoder // of what comes from the queue; the deliverer's own
 
 	more  chan struct{} // cap 1: queue or closed has changed
 	ended chan struct{} // closed when the deliverer has ended
@@ -97,7 +100,7 @@ func (f *feeds) run(c *consumer) {
 func (f *feed) take(c *consumer, d *amqp091.Delivery) {
 	if f.noAck {
 		if !c.stopped.Load() {
-			c.sub.Deliver(received(d, c.sub.Queue, settledAlready{}))
+			c.sub.Deliver(received(d, &c.feeds.headers, c.sub.Queue, settledAlready{}))
 		}
 		return
 	}
@@ -112,7 +115,7 @@ func (f *feed) take(c *consumer, d *amqp091.Delivery) {
 	if c.sub.NoAck {
 		_ = f.settler.Ack(d.DeliveryTag)
 	}
-	c.sub.Deliver(received(d, c.sub.Queue, f.settler))
+	c.sub.Deliver(received(d, &c.feeds.headers, c.sub.Queue, f.settler))
 }
 
 // settled waits until no cancelled consumer has deliveries left: at most the newest feed is open.

@@ -11,6 +11,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amqpwire"
 )
 
 // laneWindow is how many messages of one lane may await their confirms. The buffer for returned messages has the same
@@ -85,6 +86,7 @@ func (l *lane) claim(m *broker.Message) *amqp091.Return {
 		select {
 		case r, ok := <-l.returns:
 			if ok {
+				_, r.Body, _ = amqpwire.Split(r.Body)
 				l.returned = append(l.returned, r)
 				continue
 			}

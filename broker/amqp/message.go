@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amqpwire"
 	"github.com/umbel-go/umbel/internal/delayed"
 )
 
@@ -95,8 +97,9 @@ func shortStrings(m *broker.Message) error {
 	return nil
 }
 
-// received converts a delivery of the library. The body and the headers are ours: the library keeps neither.
-func received(d *amqp091.Delivery, queue string, settler broker.Settler) *broker.Delivery {
+// received converts a delivery of the library. The body and the headers are ours: the library keeps neither. headers
+// belongs to whoever takes the deliveries.
+func received(d *amqp091.Delivery, headers *amqpwire.Decoder, queue string, settler broker.Settler) *broker.Delivery {
 	out := &broker.Delivery{
 		Queue:       queue,
 		Redelivered: d.Redelivered,
@@ -104,8 +107,14 @@ func received(d *amqp091.Delivery, queue string, settler broker.Settler) *broker
 		Settler:     settler,
 	}
 	out.Exchange, out.RoutingKey = d.Exchange, d.RoutingKey
-	out.Headers = decodeTable(d.Headers)
-	out.Body = d.Body
+	if table, body, ok := amqpwire.Split(d.Body); ok {
+		if len(table) > len(body)/4 {
+			body = bytes.Clone(body) // a task may keep it for hours: not the table with it
+		}
+		out.Headers, out.Body = headers.Decode(table), body
+	} else {
+		out.Headers, out.Body = decodeTable(d.Headers), d.Body
+	}
 	if strings.HasPrefix(d.Exchange, delayed.Prefix) {
 		arrived(out)
 	}

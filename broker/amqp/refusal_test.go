@@ -26,6 +26,7 @@ func TestEveryReturnFindsItsPublish(t *testing.T) {
 		all.Go(func() {
 			for i := range 60 {
 				m, want := message("q", "same"), "confirmed"
+				m.Headers = taskHeaders()
 				if (s+i)%3 == 0 {
 					m.RoutingKey, want = "nowhere", string(broker.Unroutable)
 				}

@@ -10,6 +10,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/umbel-go/umbel/broker"
+	"github.com/umbel-go/umbel/internal/amqpwire"
 	"github.com/umbel-go/umbel/internal/delayed"
 	"github.com/umbel-go/umbel/protocol"
 )
@@ -100,7 +101,7 @@ func browseQueue(ctx context.Context, ch *amqp091.Channel, name string, limit *i
 
 // scheduled is what a message in a delay queue says of itself.
 func scheduled(d *amqp091.Delivery) broker.Scheduled {
-	got := received(d, "", nil)
+	got := received(d, new(amqpwire.Decoder), "", nil)
 	s := broker.Scheduled{Message: got.Message}
 	if _, way, ok := parseDelayKey(d.RoutingKey); ok {
 		s.Exchange, s.RoutingKey = "", way
@@ -112,7 +113,7 @@ func scheduled(d *amqp091.Delivery) broker.Scheduled {
 			s.Exchange, s.RoutingKey = delayed.Unescape(way[len(delayed.ExchangeWay):]), ""
 		}
 	}
-	if eta, ok := d.Headers["eta"].(string); ok {
+	if eta, ok := got.Headers["eta"].(string); ok {
 		if at, err := protocol.ParseTime(eta); err == nil {
 			s.Due = at
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/umbel-go/umbel/internal/amqpwire"
 )
 
 const (
@@ -36,7 +38,7 @@ const (
 // frame. Deadlines are kept here, one per system call.
 type transport struct {
 	conn net.Conn
-	r    *bufio.Reader // read only by the library's reader goroutine
+	r    *amqpwire.Reader // read only by the library's reader goroutine
 
 	silence atomic.Int64          // longest silence of the peer, in ns, before it counts as gone; 0: for ever
 	dropped atomic.Pointer[error] // why we gave the connection up; nil: we have not
@@ -68,11 +70,12 @@ func newTransport(conn net.Conn) *transport {
 		flusher: make(chan struct{}),
 	}
 	t.first.Store(-1)
-	t.r = bufio.NewReaderSize(socketReader{t}, readBuffer)
+	t.r = amqpwire.NewReader(bufio.NewReaderSize(socketReader{t}, readBuffer))
 	go t.flush()
 	return t
 }
 
+// Read hands header tables on at the front of bodies, which amqpwire.Split takes them from.
 func (t *transport) Read(p []byte) (int, error) { return t.r.Read(p) }
 
 // A socketReader moves the read deadline before each system call: the peer's silence counts, not ours.
