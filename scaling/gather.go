@@ -90,6 +90,7 @@ func ownWorker(r control.Reply) (Worker, bool) {
 			Done    int64   `json:"done"`
 			Seconds float64 `json:"seconds"`
 			Longest float64 `json:"longest"`
+			Left    bool    `json:"left"`
 		} `json:"queues"`
 	}
 	if r.Value.Decode(&a) != nil || a.Slots == nil {
@@ -98,7 +99,7 @@ func ownWorker(r control.Reply) (Worker, bool) {
 	w := Worker{Name: r.Node, Slots: *a.Slots, Stopping: a.Stopping}
 	for name, q := range a.Queues {
 		w.Queues = append(w.Queues, Load{Queue: name, Running: q.Running, Waiting: q.Waiting, Oldest: seconds(q.Oldest), Done: q.Done,
-			Took: seconds(q.Seconds), Longest: seconds(q.Longest)})
+			Took: seconds(q.Seconds), Longest: seconds(q.Longest), Left: q.Left})
 	}
 	return w, true
 }

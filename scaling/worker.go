@@ -25,6 +25,9 @@ type Load struct {
 
 	// Sampled: the worker does not say how long tasks take, as Celery's do not. Took is then put together from what was seen running.
 	Sampled bool
+
+	// Left: the worker does not consume the queue any more, and something of it runs or waits still.
+	Left bool
 }
 
 func (w *Worker) running() (n int) {

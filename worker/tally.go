@@ -51,7 +51,8 @@ func (p *panel) queueLoad(context.Context, arguments) (any, error) {
 		loads[r.consumer.home] = l
 	}
 	queues := []codec.NamedValue{}
-	consumers := slices.Clone(w.activeConsumers())
+	active := w.activeConsumers()
+	consumers := slices.Clone(active)
 	for c := range loads { // of a queue that is no longer consumed something may run still
 		if !slices.Contains(consumers, c) {
 			consumers = append(consumers, c)
@@ -64,7 +65,7 @@ func (p *panel) queueLoad(context.Context, arguments) (any, error) {
 		}
 		queues = append(queues, codec.NamedValue{Name: c.queue.Name, Value: codec.Of(object("running", l.running, "waiting", l.waiting,
 			"oldest", oldest, "done", c.tally.done.Load(), "seconds", time.Duration(c.tally.took.Load()).Seconds(),
-			"longest", time.Duration(c.tally.longest.Load()).Seconds()))})
+			"longest", time.Duration(c.tally.longest.Load()).Seconds(), "left", !slices.Contains(active, c)))})
 	}
 	return object("slots", w.pool.limit(), "stopping", w.Stage() != Running, "queues", queues), nil
 }

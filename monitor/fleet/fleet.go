@@ -86,6 +86,7 @@ type Fleet struct {
 	confirms   confirms
 	paused     map[string]bool // queues, as the result store has it
 	advice     *scaling.Advice
+	crews      map[string]Crew // by queue, as workers said last; nil: it is not known
 }
 
 // A Queue is what the broker told last.

@@ -32,17 +32,24 @@ var (
 	celeryActive    = &metric.Family{Name: "celery_worker_tasks_active", Kind: metric.KindGauge, Labels: []string{"hostname"}, Help: "Tasks that the worker runs"}
 	celeryQueue     = &metric.Family{Name: "celery_queue_length", Kind: metric.KindGauge, Labels: []string{"queue_name"}, Help: "Messages that wait in the queue"}
 	celeryConsumers = &metric.Family{Name: "celery_active_consumer_count", Kind: metric.KindGauge, Labels: []string{"queue_name"}, Help: "Consumers of the queue"}
+	celeryWorkers   = &metric.Family{Name: "celery_active_worker_count", Kind: metric.KindGauge, Labels: []string{"queue_name"}, Help: "Workers that consume the queue, as they say"}
+	celerySlots     = &metric.Family{Name: "celery_active_process_count", Kind: metric.KindGauge, Labels: []string{"queue_name"},
+		Help: "Tasks that the workers of the queue run at once: child processes, or goroutines"}
 )
 
 func (x *Exporter) celery(p *metric.Page) {
 	p.Declare(celeryEvents...)
-	p.Declare(celeryRuntime, celeryUp, celeryActive, celeryQueue, celeryConsumers)
+	p.Declare(celeryRuntime, celeryUp, celeryActive, celeryQueue, celeryConsumers, celeryWorkers, celerySlots)
 	x.ledger.cells.Each(func(at place, c *cell) {
 		if at.task == "" {
 			return
 		}
-		for kind, f := range celeryEvents {
-			if n := c.events[kind].Value(); n > 0 && kind != failed {
+		for kind, f := range celeryEvents { // zeros too, so that there is something to divide by; clients only send
+			switch n := c.events[kind].Value(); {
+			case at.worker == "" && n == 0, at.worker != "" && kind == sent:
+			case kind == failed:
+				p.Add(f, 0, at.task, at.worker, at.queue, "")
+			default:
 				p.Add(f, n, at.task, at.worker, at.queue)
 			}
 		}
@@ -60,10 +67,16 @@ func (x *Exporter) celery(p *metric.Page) {
 			p.Add(celeryActive, float64(w.Active)*metric.Truth(w.Alive(now)), w.Hostname)
 		}
 	}
+	crews := x.config.Fleet.Crews()
 	for _, q := range x.config.Fleet.Queues() {
-		if q.Exists {
-			p.Add(celeryQueue, float64(q.Ready), q.Name)
-			p.Add(celeryConsumers, float64(q.Consumers), q.Name)
+		if !q.Exists {
+			continue
+		}
+		p.Add(celeryQueue, float64(q.Ready), q.Name)
+		p.Add(celeryConsumers, float64(q.Consumers), q.Name)
+		if crews != nil { // else nobody knows, which is not 0
+			p.Add(celeryWorkers, float64(crews[q.Name].Workers), q.Name)
+			p.Add(celerySlots, float64(crews[q.Name].Slots), q.Name)
 		}
 	}
 }

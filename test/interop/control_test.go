@@ -45,6 +45,7 @@ func TestControl(t *testing.T) {
 	t.Run("our command lines", w.controlOurCommandLines)
 	t.Run("a paused queue", w.controlPause)
 	t.Run("revoked", w.controlRevoked)
+	t.Run("celery-exporter", w.controlMetrics)
 }
 
 func (w *world) controlPing(t *testing.T) {
