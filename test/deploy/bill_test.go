@@ -63,7 +63,7 @@ func TestReleasesAreReproducible(t *testing.T) {
 		}
 	}
 	bill(t, filepath.Join(one, "umbel_1.2.3_linux_amd64.cdx.json"))
-	archived(t, filepath.Join(one, "umbel_1.2.3_linux_amd64.tar.gz"))
+	archived(t, filepath.Join(one, "umbel_1.2.3_linux_amd64.tar.gz"), filepath.Join(one, "umbel_1.2.3_linux_amd64.cdx.json"))
 }
 
 // clone copies the files that git knows, or would take in, as they are now.
@@ -94,8 +94,8 @@ func clone(t *testing.T, from, to string) {
 	}
 }
 
-// archived unpacks with tar, and runs what is in it.
-func archived(t *testing.T, path string) {
+// archived unpacks with tar, runs what is in it, and looks for the terms of each module of the bill.
+func archived(t *testing.T, path, bill string) {
 	t.Helper()
 	dir := t.TempDir()
 	if out, err := exec.Command("tar", "-xzf", path, "-C", dir).CombinedOutput(); err != nil {
@@ -104,6 +104,29 @@ func archived(t *testing.T, path string) {
 	out, err := exec.Command(filepath.Join(dir, "umbel_1.2.3_linux_amd64", "umbel"), "version").CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(out), "umbel v1.2.3 ") {
 		t.Errorf("%q, %v", out, err)
+	}
+	notices, err := os.ReadFile(filepath.Join(dir, "umbel_1.2.3_linux_amd64", "NOTICES"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(bill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed struct {
+		Components []struct{ Name, Version string }
+	}
+	if err := json.Unmarshal(text, &listed); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range listed.Components {
+		head := "\n==== " + c.Name + " " + c.Version + ": "
+		if c.Name == "std" {
+			head = "\n==== std: LICENSE"
+		}
+		if !strings.Contains(string(notices), head) {
+			t.Errorf("the terms of %s %s are not passed on", c.Name, c.Version)
+		}
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 // platforms are those that are released. Windows runs everything but the process pool.
 const platforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64"
 
+// tags are those that the program is built with.
+const tags = "grpcnotrace"
+
 // A release is what is built from which source.
 type release struct {
 	source, out, version string
@@ -115,12 +118,20 @@ func (r *release) build(system, machine string) ([]string, error) {
 	if system == "windows" {
 		program += ".exe"
 	}
-	cmd := exec.Command("go", "build", "-C", r.source, "-trimpath", "-buildvcs=false", "-tags", "grpcnotrace",
+	cmd := exec.Command("go", "build", "-C", r.source, "-trimpath", "-buildvcs=false", "-tags", tags,
 		"-ldflags", "-s -w -buildid= -X github.com/umbel-go/umbel/internal/version.stamped="+r.version, "-o", program, r.pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+machine, "GOFLAGS=", "GOAMD64=v1")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("go build: %w", err)
+	}
+	others, err := r.notices(cmd.Env)
+	if err != nil {
+		return nil, err
+	}
+	notices := filepath.Join(dir, "NOTICES")
+	if err := os.WriteFile(notices, others, 0o644); err != nil {
+		return nil, err
 	}
 	bill, err := billOf(program, r.version)
 	if err != nil {
@@ -130,7 +141,7 @@ func (r *release) build(system, machine string) ([]string, error) {
 	if err := os.WriteFile(filepath.Join(r.out, name+".cdx.json"), bill, 0o644); err != nil {
 		return nil, err
 	}
-	inside := []member{{name: filepath.Base(program), path: program, mode: 0o755}}
+	inside := []member{{name: filepath.Base(program), path: program, mode: 0o755}, {name: "NOTICES", path: notices, mode: 0o644}}
 	for _, extra := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
 		inside = append(inside, member{name: extra, path: filepath.Join(r.source, extra), mode: 0o644})
 	}
