@@ -177,6 +177,11 @@ func TestFlowersClientsCommandWorkers(t *testing.T) {
 		{"/api/worker/queue/add-consumer/w1@host", url.Values{"queue": {"extra"}}, 200, `{"message":"add consumer extra"}`},
 		{"/api/worker/queue/cancel-consumer/w1@host", url.Values{"queue": {"extra"}}, 200, `{"message":"no longer consuming from extra"}`},
 		{"/api/task/rate-limit/shop.hold", url.Values{"workername": {"w1@host"}, "ratelimit": {"200/m"}}, 200, `{"message":"new rate limit set successfully"}`},
+		{"/api/task/rate-limit/no.such", url.Values{"workername": {"w1@host"}, "ratelimit": {"200/m"}}, 404, "Unknown task 'no.such'"},
+		{"/api/task/timeout/shop.hold", url.Values{"workername": {"w1@host"}, "soft": {"30"}, "hard": {"100"}}, 200, `{"message":"time limits set successfully"}`},
+		{"/api/worker/pool/autoscale/w1@host", url.Values{"min": {"1"}, "max": {"3"}}, 403, "Failed to autoscale 'w1@host' worker: ValueError('Autoscale not enabled')"},
+		{"/api/worker/pool/restart/w1@host", nil, 403, "Failed to restart the 'w1@host' pool: ValueError('Pool restarts not enabled')"},
+		{"/api/worker/pool/shrink/w1@host", url.Values{"n": {"1"}}, 200, `{"message":"Shrinking 'w1@host' worker's pool by 1"}`},
 		{"/api/task/revoke/some-id?terminate=true", nil, 200, `{"message":"Revoked 'some-id'"}`},
 	} {
 		body, edit := form(c.values)

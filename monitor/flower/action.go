@@ -24,6 +24,10 @@ func (f *Flower) command(w http.ResponseWriter, r *http.Request, worker, method 
 		if !ok {
 			why = err.Error()
 		}
+		if name, is := args["task_name"]; is && why == "unknown task" {
+			fail(w, http.StatusNotFound, fmt.Sprintf("Unknown task '%s'", name))
+			return
+		}
 		fail(w, http.StatusForbidden, refused(why))
 		return
 	}
