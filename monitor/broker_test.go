@@ -93,6 +93,43 @@ func TestTheBrokerIsToldOfByItsManagementAPI(t *testing.T) {
 	r.fits("/api/v1/queues")
 }
 
+// Tasks that wait in the broker for their time are in queues that nobody consumes, and that is as it should be.
+func TestTasksForLaterAreNoQueueWithoutConsumer(t *testing.T) {
+	t.Parallel()
+	rabbit := testenv.RabbitMQ(t)
+	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:guest@" + rabbit.HTTPAddr() + "/api/", Vhost: rabbit.Vhost(), Access: access.Config{Anonymous: access.Owner}})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, name := range []string{"now", "later"} {
+		option := umbel.Queue("orders")
+		if _, err := r.app.Send(ctx, "shop."+name, struct{}{}, option, umbel.Countdown(map[string]time.Duration{"later": time.Hour}[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var list struct {
+		Queues  []struct{ Name string }
+		Delayed *int
+	}
+	r.await("one for later, and an alert of the other", func() bool {
+		r.get("/api/v1/queues", &list)
+		return list.Delayed != nil && *list.Delayed == 1 && strings.Contains(r.alerts(), "queue-without-consumer orders")
+	})
+	for _, q := range list.Queues {
+		if strings.Contains(q.Name, "delayed") {
+			t.Errorf("%s is shown as a queue of work", q.Name)
+		}
+	}
+	if text := r.alerts(); strings.Contains(text, "delayed") {
+		t.Errorf("told as wrong:\n%s", text)
+	}
+	page := string(r.send("GET", "/metrics", nil, nil).body)
+	if !strings.Contains(page, "umbel_delayed_messages 1\n") || strings.Contains(page, `queue="celery_delayed`) {
+		t.Errorf("metrics:\n%s", page)
+	}
+	r.fits("/api/v1/queues")
+	r.fits("/api/v1/broker")
+}
+
 // fits holds an answer against the document.
 func (r *rig) fits(path string) {
 	r.t.Helper()

@@ -100,8 +100,12 @@ func (a *API) queueList() []queue {
 }
 
 func (a *API) queues(w http.ResponseWriter, _ *http.Request) {
-	_, why := a.Fleet.Broker()
-	reply(w, http.StatusOK, map[string]any{"queues": a.queueList(), "managed": a.Fleet.Managed(), "broker_error": why})
+	c, why := a.Fleet.Broker()
+	var delayed *int
+	if c != nil {
+		delayed = &c.Delayed
+	}
+	reply(w, http.StatusOK, map[string]any{"queues": a.queueList(), "delayed": delayed, "managed": a.Fleet.Managed(), "broker_error": why})
 }
 
 // An overview is how things are now.

@@ -24,6 +24,7 @@ type Cluster struct {
 	Consumers   int     `json:"consumers"`
 	Ready       int     `json:"ready"`     // messages of all virtual hosts
 	Unsettled   int     `json:"unsettled"` // likewise
+	Delayed     int     `json:"delayed"`   // messages that wait for their time, in the delay queues of our virtual host
 	Publish     float64 `json:"publish_rate"`
 	Confirm     float64 `json:"confirm_rate"` // of producers that want confirms: Celery's do not, unless told
 	Deliver     float64 `json:"deliver_rate"`
@@ -140,6 +141,10 @@ func (f *Fleet) manage(ctx context.Context) (answered bool) {
 	f.clusterErr, f.cluster = "", c
 	f.confirms.look(time.Now(), flow{about.Stats.Published, about.Stats.Confirmed})
 	for i := range list {
+		if delays(list[i].Name) {
+			c.Delayed += list[i].Ready + list[i].Unacked
+			continue
+		}
 		f.managed(&list[i])
 	}
 	return true

@@ -168,7 +168,7 @@ func (f *Fleet) Apply(events []*protocol.Event, at time.Time) {
 
 // queue begins to watch a queue that an event names.
 func (f *Fleet) queue(name string, at time.Time) {
-	if name == "" || len(name) > 255 {
+	if name == "" || len(name) > 255 || delays(name) {
 		return
 	}
 	f.mu.Lock()
@@ -342,7 +342,7 @@ func (q *Queue) age(now time.Time) {
 	}
 }
 
-// Queues are copies of the queues by name.
+// Queues are copies of the queues by name, without those that only keep messages until their time.
 func (f *Fleet) Queues() []Queue {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -25,6 +25,7 @@ var (
 	brokerDisk     = &metric.Family{Name: "umbel_broker_disk_free_bytes", Kind: metric.KindGauge, Labels: []string{"node"}, Help: "Free disk of that node"}
 	brokerAlarm    = &metric.Family{Name: "umbel_broker_alarm", Kind: metric.KindGauge, Labels: []string{"node", "alarm"}, Help: "1 while the node takes no more messages, for memory or disk"}
 	brokerLinks    = &metric.Family{Name: "umbel_broker_connections", Kind: metric.KindGauge, Labels: nil, Help: "Connections to the broker, all nodes together"}
+	brokerDelayed  = &metric.Family{Name: "umbel_delayed_messages", Kind: metric.KindGauge, Labels: nil, Help: "Messages that wait in the broker's delay queues for their time; none of them is among umbel_queue_messages"}
 	brokerRate     = &metric.Family{Name: "umbel_broker_rate", Kind: metric.KindGauge, Labels: []string{"of"}, Help: "Messages a second, all virtual hosts together: publish, confirm (of producers that want confirms), deliver, ack"}
 	monitorEvents  = &metric.Family{Name: "umbel_monitor_events_total", Kind: metric.KindCounter, Labels: nil, Help: "Events of tasks that were written into the history"}
 	monitorLag     = &metric.Family{Name: "umbel_monitor_lag_seconds", Kind: metric.KindGauge, Labels: nil, Help: "How long the first event of the latest write had waited, in seconds"}
@@ -34,7 +35,7 @@ var (
 )
 
 var ownFamilies = []*metric.Family{fleetEvents, fleetTook, fleetFailures, fleetWorkers, fleetActive, queueMessages, queueConsumers, queueDead,
-	queueRate, queueDesired, fleetRemovable, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, brokerRate, monitorEvents, monitorLag, monitorLinked, monitorHistory,
+	queueRate, queueDesired, fleetRemovable, brokerUp, brokerMemory, brokerLimit, brokerDisk, brokerAlarm, brokerLinks, brokerDelayed, brokerRate, monitorEvents, monitorLag, monitorLinked, monitorHistory,
 	monitorAlerts}
 
 func (x *Exporter) own(p *metric.Page) {
@@ -165,6 +166,7 @@ func (x *Exporter) broker(p *metric.Page) {
 		p.Add(brokerAlarm, metric.Truth(n.DiskAlarm), n.Name, "disk")
 	}
 	p.Add(brokerLinks, float64(c.Connections))
+	p.Add(brokerDelayed, float64(c.Delayed))
 	p.Add(brokerRate, c.Publish, "publish")
 	p.Add(brokerRate, c.Confirm, "confirm")
 	p.Add(brokerRate, c.Deliver, "deliver")

@@ -47,7 +47,7 @@ export async function broker(page) {
       c ? [
         h('p', { class: 'sum' }, [c.product, c.version].join(' '), c.name ? ' · ' + c.name : '', ' · ', count(c.nodes.filter(n => n.running).length), ' of ', count(c.nodes.length), c.nodes.length === 1 ? ' node runs' : ' nodes run'),
         h('div', { class: 'tiles' }, [['Connections', count(c.connections)], ['Channels', count(c.channels)], ['Queues', count(c.queues), '/queues'], ['Consumers', count(c.consumers)],
-          ['Waiting', count(c.ready)], ['In hand', count(c.unsettled)], ['In a second', rate(c.publish_rate)], ['Confirmed a second', rate(c.confirm_rate)], ['Out a second', rate(c.deliver_rate)],
+          ['Waiting', count(c.ready)], ['In hand', count(c.unsettled)], ['For later', count(c.delayed)], ['In a second', rate(c.publish_rate)], ['Confirmed a second', rate(c.confirm_rate)], ['Out a second', rate(c.deliver_rate)],
           ...(c.unroutable_rate ? [['Unroutable a second', rate(c.unroutable_rate)]] : [])].map(([name, value, to]) =>
           h(to ? 'a' : 'div', { class: 'tile', href: to ? prefix + to : null }, h('span', { class: 'name' }, name), h('span', { class: 'value' }, value)))),
         h('div', { class: 'cards' }, c.nodes.map(node)),

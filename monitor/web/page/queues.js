@@ -26,7 +26,7 @@ export async function queues(page) {
     } catch (e) { page.fail(e); } finally { busy = false; }
   }
 
-  function draw({ queues: list, managed: told, broker_error: why }) {
+  function draw({ queues: list, delayed, managed: told, broker_error: why }) {
     const managed = list.some(q => q.managed);
     const heads = [['Queue'], ['Waiting', 'num'], ['Last hour'], ['In hand', 'num'], ['Consumers', 'num'],
       ...(managed ? [['Oldest', 'num'], ['In /s', 'num'], ['Out /s', 'num'], ['Size', 'num'], ['Type']] : [])];
@@ -45,6 +45,7 @@ export async function queues(page) {
             h('td', { class: 'num' }, bytes(q.managed.bytes)), h('td', null, q.managed.type, q.managed.policy ? ' · ' + q.managed.policy : '')]
             : [1, 2, 3, 4, 5].map(() => h('td', null))) : null)))))
         : h('p', { class: 'empty' }, 'No queue is known yet.'),
+      delayed ? h('p', { class: 'foot' }, count(delayed) + (delayed === 1 ? ' task waits' : ' tasks wait') + ' in the broker for ' + (delayed === 1 ? 'its' : 'their') + ' time.') : null,
       told ? null : h('p', { class: 'faint' }, 'Queues are those that the settings and events name. With ', h('code', null, '--broker_api'), ' all of them are shown, with rates, sizes and the broker’s memory.'));
   }
 
