@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"time"
@@ -22,6 +23,18 @@ type eventsFlags struct {
 	camera          string
 	frequency, rate string
 	key             string
+	detach          bool
+	empty           emptyFlags
+}
+
+var emptyEventsFlags = []emptyFlag{
+	{"loglevel", "l", true, "events are printed, whatever there is to log"},
+	{"logfile", "f", true, "send the output where it is to go: >FILE 2>&1"},
+	{"pidfile", "", true, "the system that starts the program keeps its process id"},
+	{"uid", "", true, "start the program as the user it is to be"},
+	{"gid", "", true, "start the program as the group it is to be"},
+	{"umask", "", true, "set the mask before the program starts"},
+	{"executable", "", true, "the program is its own executable"},
 }
 
 func (p *program) eventsCommand() *cobra.Command {
@@ -53,7 +66,11 @@ standard input: the workers, and the tasks heard of since the last picture.`,
 	fl.StringVar(&f.frequency, "freq", "", "")
 	fl.StringVarP(&f.rate, "maxrate", "r", "", "take no more pictures than this `RATE`, such as 10/m")
 	fl.StringVar(&f.key, "routing-key", "#", "hear only events with this routing `KEY`, such as task.failed or worker.#")
-	_ = fl.MarkHidden("freq")
+	fl.BoolVar(&f.detach, "detach", false, "")
+	for _, name := range []string{"freq", "detach"} {
+		_ = fl.MarkHidden(name)
+	}
+	f.empty.add(fl, emptyEventsFlags)
 	return cmd
 }
 
@@ -61,10 +78,14 @@ func (p *program) events(cmd *cobra.Command, f *eventsFlags) error {
 	if f.camera != "" && (f.dump || f.asJSON) {
 		return misuse(cmd, "--camera goes with neither --dump nor --json")
 	}
+	if f.detach {
+		return misuse(cmd, "--detach: events does not leave its terminal by itself: start it from systemd or a container, or with nohup and &")
+	}
 	every, err := f.interval(cmd)
 	if err != nil {
 		return err
 	}
+	f.empty.warn(slog.New(textHandler(p.Err, slog.LevelInfo, p.ink.on)))
 	b, err := p.connect(cmd.Context())
 	if err != nil {
 		return err
