@@ -87,10 +87,13 @@ func TestATaskRunsAgainAsItWasAndWithOtherArguments(t *testing.T) {
 		}
 	}
 	var log struct {
-		Acts []struct{ Who, Action, Target, Detail string }
+		Acts []struct{ Who, Action, Target, Detail, Outcome string }
 	}
 	r.send("GET", "/api/v1/audit", nil, ann).into(t, &log)
-	if n := len(log.Acts); n < 4 || log.Acts[0].Action != "run again" || log.Acts[0].Target != id || !strings.HasPrefix(log.Acts[0].Detail, "with other arguments") {
+	if len(log.Acts) < 5 || log.Acts[0].Who != "bob" || log.Acts[0].Outcome != "refused" {
+		t.Fatalf("%+v", log.Acts)
+	}
+	if last := log.Acts[1]; last.Action != "run again" || last.Target != id || !strings.HasPrefix(last.Detail, "with other arguments") || last.Outcome != "done" {
 		t.Errorf("%+v", log.Acts)
 	}
 }
