@@ -62,3 +62,28 @@ func TestTheDoctorLooksIntoRedis(t *testing.T) {
 		t.Errorf("no store: exit code %d, %s", code, errs)
 	}
 }
+
+func TestTheDoctorLooksIntoPostgresAndSQLite(t *testing.T) {
+	pg := testenv.OwnPostgres(t, "fsync = on", "full_page_writes = on")
+	pg.Query("CREATE ROLE shop LOGIN PASSWORD 'sesame'")
+	pg.Query(`ALTER DATABASE "` + pg.Database() + `" OWNER TO shop`)
+	url := "postgres://shop:sesame@" + pg.Addr() + "/" + pg.Database() + "?sslmode=disable&connect_timeout=60"
+	code, out, errs := umbelRun(t, "--result-backend", url, "doctor", "--results")
+	if code != 0 || !strings.Contains(out, "no tables yet") || !strings.HasSuffix(out, "\n1 result store read: nothing is the matter\n") || strings.Contains(out+errs, "sesame") {
+		t.Errorf("a good store: exit code %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs := umbelRun(t, "--result-backend", url, "result", "none", "--timeout", "0"); code == 69 { // it makes the tables
+		t.Fatalf("%s%s", out, errs)
+	}
+	if found, r := diagnose(t, url); len(found) > 0 || !strings.Contains(r.Live[0].Found, "umbel_results of version") {
+		t.Errorf("with tables: %q, %+v", found, r.Live)
+	}
+	found, _ := diagnose(t, testenv.Postgres(t).URL()) // a superuser, and no fsync
+	if want := "store-durable high, store-exposed medium"; strings.Join(found, ", ") != want {
+		t.Errorf("a careless store: %q, want %s", found, want)
+	}
+	path := t.TempDir() + "/umbel.db"
+	if found, r := diagnose(t, "sqlite://"+path); len(found) > 0 || !strings.Contains(r.Live[0].Found, "not there yet") {
+		t.Errorf("a file to come: %q, %+v", found, r.Live)
+	}
+}

@@ -31,6 +31,10 @@ func ExamineStore(r Results) []Finding {
 			"mend what is named; from a machine that may not reach it, run the doctor where the workers are")
 	case r.Store.Redis != nil:
 		redisStore{r, r.Store.Redis}.examine(report)
+	case r.Store.Postgres != nil:
+		postgresStore{r, r.Store.Postgres}.examine(report)
+	case r.Store.SQLite != nil:
+		sqliteStore{r, r.Store.SQLite}.examine(report)
 	}
 	byWeight(out)
 	return out
@@ -62,7 +66,11 @@ func line(l resultstore.Line, now time.Time, report reporting, instead string) {
 	case l.TLS == "":
 		report("store-exposed", High, Dangerous, "it is reached without TLS", "results and the password travel in clear.", instead)
 	case l.Unverified != "":
-		report("store-exposed", High, Dangerous, "the "+l.Unverified+" of its certificate is not verified",
+		what := "its certificate"
+		if l.Unverified != "certificate" {
+			what = "the " + l.Unverified + " in its certificate"
+		}
+		report("store-exposed", High, Dangerous, what+" is not verified",
 			"whoever gets between reads and forges results.", "the authority's certificate in the settings, and verification as it is by default")
 	}
 }

@@ -58,7 +58,7 @@ func TestALiveRedisIsJudged(t *testing.T) {
 		"a sound one":              {func(*resultstore.Redis) {}, judged{}},
 		"without TLS":              {func(r *resultstore.Redis) { r.TLS = "" }, judged{"store-exposed", High, "without TLS"}},
 		"without TLS, here":        {func(r *resultstore.Redis) { r.TLS, r.Local = "", true }, judged{}},
-		"unverified":               {func(r *resultstore.Redis) { r.Unverified = "host name" }, judged{"store-exposed", High, "host name of its certificate"}},
+		"unverified":               {func(r *resultstore.Redis) { r.Unverified = "host name" }, judged{"store-exposed", High, "host name in its certificate"}},
 		"a certificate's end":      {func(r *resultstore.Redis) { r.Ends = today.AddDate(0, 0, 9) }, judged{"store-exposed", Medium, "ends on 2026-05-13"}},
 		"anybody":                  {func(r *resultstore.Redis) { r.Password, r.Anybody = false, true }, judged{"store-exposed", High, "no password is let in"}},
 		"anybody, here":            {func(r *resultstore.Redis) { r.Password, r.Anybody, r.Local = false, true, true }, judged{}},
@@ -103,4 +103,75 @@ func TestALiveRedisIsJudged(t *testing.T) {
 func TestAStoreOutOfReachIsAFinding(t *testing.T) {
 	judged{"store-refused", Critical, "connection refused"}.hold(t, "out of reach",
 		Results{Store: &resultstore.Store{URL: "redis://h:6379/0"}, Failed: errors.New("connection refused"), Now: today})
+}
+
+func TestALivePostgresIsJudged(t *testing.T) {
+	sound := func() *resultstore.Postgres {
+		return &resultstore.Postgres{
+			Line: farLine(), Version: "15.10", Major: 15, User: "shop", Table: "umbel_results", Schema: 4, Want: 4, Create: true, Rows: 50_000, Bytes: 1 << 28, Dead: 9_000, Autovacuum: true,
+			Expired: 12, Most: 10_000, Connections: 40, MaxConnections: 197, Fsync: true, FullPages: true, Synchronous: true,
+		}
+	}
+	for about, c := range map[string]struct {
+		change func(*resultstore.Postgres)
+		judged
+	}{
+		"a sound one":            {func(*resultstore.Postgres) {}, judged{}},
+		"nothing there yet":      {func(p *resultstore.Postgres) { p.Schema = 0 }, judged{}},
+		"nothing may be made":    {func(p *resultstore.Postgres) { p.Schema, p.Create = 0, false }, judged{"store-refused", Critical, "may make none"}},
+		"made by somebody else":  {func(p *resultstore.Postgres) { p.Create = false }, judged{}},
+		"a newer version":        {func(p *resultstore.Postgres) { p.Schema = 5 }, judged{"store-version", Critical, "are of version 5"}},
+		"an older version":       {func(p *resultstore.Postgres) { p.Schema = 3 }, judged{"store-version", Medium, "brings them to 4"}},
+		"rights missing":         {func(p *resultstore.Postgres) { p.Lacks = []string{"INSERT on umbel_results"} }, judged{"store-refused", Critical, "lacks rights: INSERT on umbel_results"}},
+		"without TLS":            {func(p *resultstore.Postgres) { p.TLS = "" }, judged{"store-exposed", High, "without TLS"}},
+		"sslmode=require":        {func(p *resultstore.Postgres) { p.Unverified = "certificate" }, judged{"store-exposed", High, "its certificate is not verified"}},
+		"a superuser":            {func(p *resultstore.Postgres) { p.Superuser = true }, judged{"store-exposed", Medium, "a superuser"}},
+		"an old one":             {func(p *resultstore.Postgres) { p.Major = 12 }, judged{"store-version", High, "PostgreSQL 12"}},
+		"a very old one":         {func(p *resultstore.Postgres) { p.Major = 9 }, judged{"store-version", High, "PostgreSQL 9"}},
+		"one of the future":      {func(p *resultstore.Postgres) { p.Major = 21 }, judged{}},
+		"a replica":              {func(p *resultstore.Postgres) { p.Replica, p.ReadOnly = true, true }, judged{"store-replica", Critical, "a replica"}},
+		"it only reads":          {func(p *resultstore.Postgres) { p.ReadOnly = true }, judged{"store-replica", Critical, "only read"}},
+		"no fsync":               {func(p *resultstore.Postgres) { p.Fsync = false }, judged{"store-durable", High, "fsync"}},
+		"no synchronous commit":  {func(p *resultstore.Postgres) { p.Synchronous = false }, judged{"store-durable", Medium, "synchronous_commit is off"}},
+		"nearly all connections": {func(p *resultstore.Postgres) { p.Connections = 160 }, judged{"store-clients", High, "160 of 197"}},
+		"nobody cleans":          {func(p *resultstore.Postgres) { p.Expired = 10_000 }, judged{"store-expiry", Medium, "10000 results or more expired"}},
+		"results for ever":       {func(p *resultstore.Postgres) { p.Eternal = 3 }, judged{"store-expiry", Medium, "3 results never expire"}},
+		"no autovacuum":          {func(p *resultstore.Postgres) { p.Autovacuum = false }, judged{"store-full", Medium, "autovacuum is off"}},
+		"bloat":                  {func(p *resultstore.Postgres) { p.Dead = 200_000 }, judged{"store-full", Medium, "200000 rows"}},
+		"a clock ahead":          {func(p *resultstore.Postgres) { p.Skew = time.Hour }, judged{"store-clock", Medium, "1h0m0s ahead"}},
+		"it tells nothing": {func(p *resultstore.Postgres) {
+			*p = resultstore.Postgres{Line: farLine(), Want: 4, Autovacuum: true, Synchronous: true}
+		}, judged{}},
+	} {
+		p := sound()
+		c.change(p)
+		c.hold(t, about, Results{Store: &resultstore.Store{URL: "postgres://h/shop", Postgres: p}, Expires: 24 * time.Hour, Now: today})
+	}
+}
+
+func TestASQLiteFileIsJudged(t *testing.T) {
+	sound := func() *resultstore.SQLite {
+		return &resultstore.SQLite{Path: "/var/lib/umbel.db", There: true, Journal: "wal", Bytes: 1 << 20, Log: 4 << 20, Free: 9 << 30, Table: "umbel_results", Schema: 4, Want: 4, Most: 10_000}
+	}
+	for about, c := range map[string]struct {
+		change func(*resultstore.SQLite)
+		judged
+	}{
+		"a sound one":         {func(*resultstore.SQLite) {}, judged{}},
+		"not there yet":       {func(s *resultstore.SQLite) { *s = resultstore.SQLite{Want: 4, Free: 9 << 30} }, judged{}},
+		"a folder of others":  {func(s *resultstore.SQLite) { s.There, s.Unwritable = false, "permission denied" }, judged{"store-refused", Critical, "permission denied"}},
+		"no WAL":              {func(s *resultstore.SQLite) { s.Journal = "delete" }, judged{"store-durable", Medium, "journal mode is delete"}},
+		"on NFS":              {func(s *resultstore.SQLite) { s.Network = "NFS" }, judged{"store-durable", High, "(NFS)"}},
+		"damaged":             {func(s *resultstore.SQLite) { s.Damage = "row 7 missing from index" }, judged{"store-durable", Critical, "row 7"}},
+		"writable by anybody": {func(s *resultstore.SQLite) { s.Anybody = true }, judged{"store-exposed", High, "every user"}},
+		"a full disk":         {func(s *resultstore.SQLite) { s.Free = 3 << 20 }, judged{"store-full", High, "3.0 MiB are free"}},
+		"an unknown disk":     {func(s *resultstore.SQLite) { s.Free = -1 }, judged{}},
+		"a long log":          {func(s *resultstore.SQLite) { s.Log = 2 << 30 }, judged{"store-full", Medium, "2.0 GiB"}},
+		"a newer version":     {func(s *resultstore.SQLite) { s.Schema = 9 }, judged{"store-version", Critical, "are of version 9"}},
+		"nobody cleans":       {func(s *resultstore.SQLite) { s.Expired = 2000 }, judged{"store-expiry", Medium, "2000 results expired"}},
+	} {
+		s := sound()
+		c.change(s)
+		c.hold(t, about, Results{Store: &resultstore.Store{URL: "sqlite:///var/lib/umbel.db", SQLite: s}, Expires: 24 * time.Hour, Now: today})
+	}
 }

@@ -15,13 +15,20 @@ type Store struct {
 	URL     string   // without secrets
 	Unknown []string // what could not be asked, and why
 
-	Redis *Redis
+	Redis    *Redis
+	Postgres *Postgres
+	SQLite   *SQLite
 }
 
 // String is the store in a line.
 func (s *Store) String() string {
-	if s.Redis != nil {
+	switch {
+	case s.Redis != nil:
 		return s.Redis.String()
+	case s.Postgres != nil:
+		return s.Postgres.String()
+	case s.SQLite != nil:
+		return s.SQLite.String()
 	}
 	return s.URL
 }
