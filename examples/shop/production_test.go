@@ -31,7 +31,7 @@ import (
 const killsIn = "SHOP_TEST_KILLS"
 
 // obeyKills arms this process, which is the shop. "POINT@9" is for the ninth time a process passes, "POINT always" stays armed,
-// and at "POINT hang" a task hangs for ever, whatever its context says.
+// at "POINT hang" a task hangs for ever, whatever its context says, and at "POINT oom" its process takes memory until there is none.
 func obeyKills(folder string) {
 	var mu sync.Mutex
 	passed := make(map[string]int)
@@ -50,7 +50,28 @@ func obeyKills(folder string) {
 		if take(point + " hang") {
 			select {}
 		}
+		if take(point + " oom") {
+			exhaust()
+		}
 	})
+}
+
+// exhaust takes memory until this process dies of it, as one does that has a limit.
+func exhaust() {
+	const most = 128 << 20 // beyond what it has
+	text, err := os.ReadFile("/proc/self/statm")
+	var pages uint64
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &pages)
+	}
+	limit := pages*uint64(os.Getpagesize()) + most
+	if err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: limit, Max: limit})
+	}
+	for hog := [][]byte(nil); err == nil; {
+		hog = append(hog, bytes.Repeat([]byte("umbel"), 1<<20))
+	}
+	panic(err)
 }
 
 // A production is the shop on RabbitMQ over TLS, Redis over TLS, PostgreSQL, S3 and SMTP. Its processes are started again when they
@@ -87,16 +108,17 @@ func newProduction(t *testing.T) *production {
 	return p
 }
 
-// A keeper runs one process, and runs it again when it was killed.
+// A keeper runs one process, and runs it again when it was killed, or has died for want of memory.
 type keeper struct {
 	args []string
 	log  string
 
-	mu      sync.Mutex // guards what follows
-	cmd     *exec.Cmd
-	address string // of its pages, since it has begun the last time
-	stopped bool
-	ended   chan error // gets why it has ended for good
+	mu        sync.Mutex // guards what follows
+	cmd       *exec.Cmd
+	address   string // of its pages, since it has begun the last time
+	stopped   bool
+	starvings int        // that its log has told of
+	ended     chan error // gets why it has ended for good
 }
 
 func (p *production) keep(name string, args ...string) *keeper {
@@ -113,7 +135,8 @@ func (p *production) keep(name string, args ...string) *keeper {
 				err = <-done
 			}
 			k.mu.Lock()
-			again := !k.stopped && k.cmd != nil && k.cmd.ProcessState != nil && k.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+			again := !k.stopped && k.cmd != nil && k.cmd.ProcessState != nil &&
+				(k.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL || k.starved())
 			k.mu.Unlock()
 			if !again {
 				k.ended <- err
@@ -126,6 +149,18 @@ func (p *production) keep(name string, args ...string) *keeper {
 	}
 	p.keepers = append(p.keepers, k)
 	return k
+}
+
+// starved tells whether the process has died for want of memory; it holds true once for each.
+func (k *keeper) starved() bool {
+	text, err := os.ReadFile(k.log)
+	if err != nil {
+		return false
+	}
+	n := bytes.Count(text, []byte("out of memory"))
+	was := k.starvings
+	k.starvings = n
+	return n > was
 }
 
 var opened = regexp.MustCompile(`the shop is open: (http://\S+)/`)
@@ -384,7 +419,25 @@ func TestProductionBearsKillsAtEveryStep(t *testing.T) {
 		t.Errorf("the report that hung has %d rows", n)
 	}
 
-	const placed = 16 // orders
+	// Nor one that takes memory until its worker dies.
+	p.arm("report begun oom")
+	greedy := p.request("greedy", recent, "")
+	p.orders("greedy", 8)
+	want[greedy.ID] = p.await(greedy.ID, "ready").Rows
+	if n := want[greedy.ID]; n < 3000+16 || n > 3000+24 {
+		t.Errorf("the report that took all memory has %d rows", n)
+	}
+	starved := 0
+	for _, k := range p.keepers {
+		k.mu.Lock()
+		starved += k.starvings
+		k.mu.Unlock()
+	}
+	if starved == 0 {
+		t.Error("no worker has died for want of memory")
+	}
+
+	const placed = 24 // orders
 	testenv.Await(t, "mails", func() bool { return len(p.mailed()) >= len(want)+placed },
 		func() string { return fmt.Sprintf("%d, want %d: %v", len(p.mailed()), len(want)+placed, p.mailed()) })
 	for _, q := range []string{"high_priority", "default", "low_priority", "reports", "maintenance", "notifications"} {
