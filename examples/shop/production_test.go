@@ -157,7 +157,7 @@ func (k *keeper) starved() bool {
 	if err != nil {
 		return false
 	}
-	n := bytes.Count(text, []byte("out of memory"))
+	n := bytes.Count(text, []byte("out of memory")) + bytes.Count(text, []byte("address space collisions")) // the latter with -race
 	was := k.starvings
 	k.starvings = n
 	return n > was

@@ -115,6 +115,18 @@ func TestEachTaskIsDoneByPythonAsByGo(t *testing.T) {
 	}
 }
 
+// What the Python side cannot keep in order it does not touch.
+func TestPythonRefusesPlacesItDoesNotKnow(t *testing.T) {
+	for name, value := range map[string]string{"SHOP_DATABASE_URL": "postgres://shop:hunter2@db/shop", "SHOP_OBJECTS_URL": "s3://reports", "SHOP_MAIL_URL": "smtp://shop:hunter2@mail"} {
+		cmd := exec.CommandContext(t.Context(), testenv.Python(t), "python/worker.py")
+		cmd.Env = append(os.Environ(), "CELERY_BROKER_URL=memory://", "CELERY_RESULT_BACKEND=cache+memory://", "PYTHONDONTWRITEBYTECODE=1", name+"="+value)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), name) || strings.Contains(string(out), "hunter2") || strings.Contains(string(out), "Traceback") {
+			t.Errorf("%s=%s: %v, want it refused\n%s", name, value, err, out)
+		}
+	}
+}
+
 // work starts Python's worker, with a queue of its own for now; stop ends it.
 func (p *python) work() (stop func()) {
 	p.t.Helper()
@@ -122,7 +134,7 @@ func (p *python) work() (stop func()) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(p.t.Context(), testenv.Python(p.t), "python/worker.py", "-n", pythonNode, "-P", "solo", "-Q", "python")
+	cmd := exec.CommandContext(p.t.Context(), testenv.Python(p.t), "python/worker.py", "-n", pythonNode, "-c", "1", "-Q", "python")
 	cmd.Env, cmd.Stdout, cmd.Stderr = append(p.env, "PYTHONDONTWRITEBYTECODE=1"), log, log
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
