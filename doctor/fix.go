@@ -87,6 +87,8 @@ func (f *fixer) setting(known setting.Setting, v value) {
 		f.routeTable()
 	case "beat_schedule":
 		f.schedule(v)
+	case "accept_content", "result_accept_content", "task_serializer", "result_serializer":
+		f.safe(known, v)
 	case "broker_use_ssl", "redis_backend_use_ssl":
 		f.tls(known.Name, v)
 	case "broker_connection_max_retries":
@@ -100,6 +102,19 @@ func (f *fixer) setting(known setting.Setting, v value) {
 	default:
 		f.plain(known, v)
 	}
+}
+
+// safe leaves out pickle, which is refused always.
+func (f *fixer) safe(known setting.Setting, v value) {
+	left := *v.Node
+	left.Items = slices.DeleteFunc(slices.Clone(v.Items), isPickle)
+	if isPickle(v.Node) || len(left.Items) < len(v.Items) {
+		f.note("%s: pickle is refused always (%s): who sends it must send json before the first queue moves", known.Name, v.Place)
+		if len(left.Items) == 0 {
+			return
+		}
+	}
+	f.plain(known, value{&left, v.Place})
 }
 
 // source is what a setting was last given, before variables were looked up; nil if only a variable gives it.

@@ -45,6 +45,8 @@ func TestSettingsAreFollowedThroughTheWaysInWhichPythonWritesThem(t *testing.T) 
 			"task_queues:\n  c: {}\n  shop.a: {}\n  shop.b: {}\n"},
 		{"a class that an app is given", "class Knobs:\n    task_acks_late = True\napp.config_from_object(Knobs)\n", "task_acks_late: true\n"},
 		{"classes of django-configurations", "class Common(Configuration):\n    CELERY_TASK_ACKS_LATE = False\nclass Production(Common):\n    CELERY_TASK_ACKS_LATE = True\nclass Dev(Common):\n    CELERY_TASK_ACKS_LATE = False\n", "task_acks_late: true\n"},
+		{"classes by whose names they are for", "class BaseConfig:\n    CELERY_TASK_TIME_LIMIT = 1\nclass ProductionConfig(BaseConfig):\n    CELERY_TASK_TIME_LIMIT = 2\nclass TestingConfig(BaseConfig):\n    CELERY_TASK_TIME_LIMIT = 3\n    CELERY_TASK_ALWAYS_EAGER = True\n", "task_time_limit: 2\n"},
+		{"pickle is left out", "CELERY_ACCEPT_CONTENT = ['pickle', 'json']\nCELERY_TASK_SERIALIZER = 'pickle'\nCELERY_RESULT_SERIALIZER = 'json'\n", "accept_content:\n- json\nresult_serializer: json\n"},
 		{"a match", "match MODE:\n    case 'a':\n        CELERY_TASK_ACKS_LATE = True\n", "task_acks_late: true\n"},
 		{"a condition yields", "CELERY_TASK_ALWAYS_EAGER = False\nif os.environ.get('CI'):\n    CELERY_TASK_ALWAYS_EAGER = True\n", "task_always_eager: false\n"},
 		{"a condition of production does not", "CELERY_TASK_TIME_LIMIT = 5\nif ENV == 'production':\n    CELERY_TASK_TIME_LIMIT = 50\n", "task_time_limit: 50\n"},

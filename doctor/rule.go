@@ -22,6 +22,7 @@ var rules = []Rule{
 	{"connection-retries", "workers that give up while their broker restarts", connectionRetries},
 	{"broker-missing", "a broker's URL from a variable that may not be there", brokerMissing},
 	{"publish-confirm", "publishing that does not notice what the broker refused", publishConfirm},
+	{"pickle", "messages that run code in whoever reads them", pickle},
 	{"secret-in-text", "passwords in files and on command lines", secretInText},
 	{"plain-redis", "Redis without TLS or password, or a database that it does not have", plainRedis},
 	{"transport-options", "options of another transport than the one in use", transportOptions},

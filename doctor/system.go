@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,11 +58,14 @@ const (
 	rankProduction
 )
 
+// capitals are where a word ends and the next one begins with a capital.
+var capitals = regexp.MustCompile(`([a-z])([A-Z])`)
+
 // rank tells by the last of these names that says something: of a file, of a class.
 func rank(names []string) int {
 	for i := len(names) - 1; i >= 0; i-- {
-		words := strings.FieldsFunc(strings.ToLower(strings.TrimSuffix(filepath.Base(names[i]), ".py")), func(r rune) bool { return r < 'a' || r > 'z' })
-		for _, word := range words {
+		name := capitals.ReplaceAllString(strings.TrimSuffix(filepath.Base(names[i]), ".py"), "$1 $2") // DevelopmentConfig
+		for _, word := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r < 'a' || r > 'z' }) {
 			switch {
 			case strings.HasPrefix(word, "prod") || word == "live":
 				return rankProduction
