@@ -62,6 +62,7 @@ var contenders = map[string]func(ctx context.Context, b *brief, t *tally) error{
 	"umbel-told":      umbelTold,
 	"umbel-workflows": umbelWorkflows,
 	"umbel-beat":      umbelBeat,
+	"umbel-fleet":     umbelFleet,
 }
 
 func contend(name string, args []string) error {

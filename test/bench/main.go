@@ -49,6 +49,7 @@ type flags struct {
 	rate    int
 	chord   int
 	entries int
+	fleet   int
 	only    string
 	profile string
 	quick   bool
@@ -66,6 +67,7 @@ func parseFlags() (f flags, err error) {
 	flag.IntVar(&f.monitor, "monitor-tasks", 50_000, "`N` tasks that the monitor watches; a million take about four minutes")
 	flag.IntVar(&f.chord, "chord", 10_000, "`N` members of a chord")
 	flag.IntVar(&f.entries, "entries", 100_000, "`N` entries of a schedule")
+	flag.IntVar(&f.fleet, "fleet", 200, "`N` workers on one broker; a thousand take about three minutes")
 	flag.StringVar(&f.only, "only", "", "measure only what has a name that begins with one of these, by `NAME,NAME`")
 	flag.StringVar(&f.profile, "profile", "", "write CPU and allocation profiles of the Go contenders into this `DIR`, which costs them a few per cent")
 	flag.BoolVar(&f.quick, "quick", false, "one round of a tenth: does it work at all?")
@@ -78,11 +80,11 @@ func parseFlags() (f flags, err error) {
 	}
 	if f.quick {
 		f.rounds = 1
-		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency, &f.monitor, &f.chord, &f.entries} {
+		for _, n := range []*int{&f.tasks, &f.celery, &f.sqlite, &f.latency, &f.monitor, &f.chord, &f.entries, &f.fleet} {
 			*n /= 10
 		}
 	}
-	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency, f.monitor, f.chord, f.entries} {
+	for _, n := range []int{f.rounds, f.tasks, f.celery, f.sqlite, f.waiting, f.latency, f.monitor, f.chord, f.entries, f.fleet} {
 		if n < 1 || n > 10_000_000 {
 			return f, fmt.Errorf("%d is out of range: want 1 to 10000000", n)
 		}

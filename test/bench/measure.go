@@ -76,7 +76,8 @@ func (r results) spread(trial, name string) (low, high float64) {
 // String is for progress.
 func (f figures) String() string {
 	var out string
-	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each", "lag", "behind", "known", "chain", "chord"} {
+	for _, name := range []string{"rate", "cpu", "server", "p50", "p99", "before", "rss", "each", "lag", "behind", "known", "chain", "chord", "workers", "started", "start failures", "connections", "channels", "queues", "consumers", "rss before", "client rss", "idle cpu", "idle clients", "idle messages", "ping", "load cpu", "load rss", "least", "most",
+		"closing", "drop", "drop rss", "drop cpu", "drop failures", "ping again", "restart", "restart rss", "ping last", "stop"} {
 		if v, ok := f[name]; ok {
 			out += fmt.Sprintf("%s %.4g  ", name, v)
 		}

@@ -44,6 +44,7 @@ func report(f *flags, r results, machine []string) string {
 	fmt.Fprintf(&b, "\n### Sending tasks\n\n%s durable, mandatory, confirmed messages to one queue.\n\n", thousands(f.tasks))
 	table(&b, r, f, []string{"bare senders", "bare window", "umbel senders"})
 	watchTable(&b, r, f)
+	fleetTable(&b, r)
 	b.WriteString("\n### Against the goals\n\n| goal | measured | holds |\n| --- | --- | --- |\n")
 	for _, g := range goals {
 		if v, ok := g.value(r); ok {
@@ -90,6 +91,38 @@ func watchTable(b *strings.Builder, r results, f *flags) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", name, cell("rate", "%.0f"), cell("rss", "%.0f"), cell("known", "%.1f %%"), cell("behind", "%.1f"), cell("cpu", "%.0f"),
 			cell("p50", "%.1f"), cell("p99", "%.1f"))
 	}
+}
+
+// fleetTable is what many workers cost their broker.
+func fleetTable(b *strings.Builder, r results) {
+	n, ok := r.median("fleet", "workers")
+	if !ok {
+		return
+	}
+	fmt.Fprintf(b, "\n### Many workers\n\n%s workers of one queue, 8 slots each, in %d processes (each an app and a worker with connections of its own) on one RabbitMQ with its management API, "+
+		"clients and broker on the same cores; CPU is that of one core.\n\n| | |\n| --- | ---: |\n", thousands(int(n)), fleetProcesses)
+	row := func(text, format string, names ...string) {
+		values := make([]any, len(names))
+		for i, name := range names {
+			v, ok := r.median("fleet", name)
+			if !ok {
+				return
+			}
+			values[i] = v
+		}
+		fmt.Fprintf(b, "| %s | %s |\n", text, fmt.Sprintf(format, values...))
+	}
+	row("started at once, until all consume (attempts to connect that failed)", "%.1f s (%.0f)", "started", "start failures")
+	row("connections, channels, queues, consumers at the broker", "%.0f, %.0f, %.0f, %.0f", "connections", "channels", "queues", "consumers")
+	row("broker's memory before, and with them idle", "%.0f, %.0f MiB", "rss before", "rss")
+	row("idle: broker's CPU, all workers' CPU", "%.1f %%, %.1f %%", "idle cpu", "idle clients")
+	row("idle: messages a minute", "%.0f", "idle messages")
+	row("`ping` until the last has answered: idle, after the drop", "%.2f, %.2f s", "ping", "ping again")
+	row(fmt.Sprintf("at %d tasks a second: broker's CPU, memory", fleetRate), "%.1f %%, %.0f MiB", "load cpu", "load rss")
+	row(fmt.Sprintf("of %d tasks each in the mean a worker ran", fleetEach), "%.0f to %.0f", "least", "most")
+	row("broker closes all connections at once: until all consume again (attempts that failed), broker's memory at most", "%.1f s (%.0f), %.0f MiB", "drop", "drop failures", "drop rss")
+	row(fmt.Sprintf("broker killed, away for %v and its start: until all consume once it is ready", fleetAway), "%.1f s", "restart")
+	row("SIGTERM to all, until all have left", "%.1f s", "stop")
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

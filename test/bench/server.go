@@ -19,6 +19,11 @@ type servers struct {
 	amqp  string // URL
 	redis string // host:port
 	pids  []*exec.Cmd
+
+	management bool   // RabbitMQ is to have its management API
+	api        string // its URL
+	broker     *exec.Cmd
+	env        []string // RabbitMQ's
 }
 
 // serverWait bounds the start of RabbitMQ, which takes ten seconds on two idle cores.
@@ -68,16 +73,21 @@ func (s *servers) startRabbit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("RabbitMQ is needed: apt-get install rabbitmq-server: %w", err)
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
 	file := func(name string) string { return filepath.Join(s.dir, name) }
 	conf := fmt.Sprintf("listeners.tcp.1 = 127.0.0.1:%d\nlog.file.level = warning\n", ports[0])
-	if err := errors.Join(os.WriteFile(file("rabbitmq.conf"), []byte(conf), 0o600), os.WriteFile(file("plugins"), []byte("[].\n"), 0o600)); err != nil {
+	plugins := "[].\n"
+	if s.management {
+		conf += fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", ports[3])
+		plugins, s.api = "[rabbitmq_management].\n", fmt.Sprintf("http://127.0.0.1:%d", ports[3])
+	}
+	if err := errors.Join(os.WriteFile(file("rabbitmq.conf"), []byte(conf), 0o600), os.WriteFile(file("plugins"), []byte(plugins), 0o600)); err != nil {
 		return err
 	}
-	env := []string{
+	s.env = []string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8",
 		fmt.Sprint("ERL_EPMD_PORT=", ports[2]), "ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODENAME=bench@localhost", fmt.Sprint("RABBITMQ_NODE_PORT=", ports[0]), fmt.Sprint("RABBITMQ_DIST_PORT=", ports[1]),
@@ -87,17 +97,33 @@ func (s *servers) startRabbit(ctx context.Context) error {
 		// Schedulers that spin while they wait would take the contenders' share of the cores.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
 	}
-	if err := s.start("epmd.log", env, epmd, "-address", "127.0.0.1", "-port", fmt.Sprint(ports[2])); err != nil {
+	if err := s.start("epmd.log", s.env, epmd, "-address", "127.0.0.1", "-port", fmt.Sprint(ports[2])); err != nil {
 		return err
 	}
-	if err := s.start("rabbit.log", env, rabbitScript); err != nil {
+	s.amqp = fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d//", ports[0])
+	return s.launchRabbit(ctx)
+}
+
+// launchRabbit starts it in its folder, for the first time or again, and waits until it is ready.
+func (s *servers) launchRabbit(ctx context.Context) error {
+	if err := s.start("rabbit.log", s.env, rabbitScript); err != nil {
 		return fmt.Errorf("RabbitMQ is needed: apt-get install rabbitmq-server: %w", err)
 	}
-	s.amqp = fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d//", ports[0])
+	s.broker = s.pids[len(s.pids)-1]
 	return s.await(ctx, "rabbit.log", func() bool {
-		out, err := os.ReadFile(file("rabbit.log"))
+		out, err := os.ReadFile(filepath.Join(s.dir, "rabbit.log"))
 		return err == nil && bytes.Contains(out, []byte("completed with"))
 	})
+}
+
+// killRabbit ends it as a crash does.
+func (s *servers) killRabbit() error {
+	if err := syscall.Kill(-s.broker.Process.Pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	_ = s.broker.Wait()
+	s.pids = s.pids[:len(s.pids)-1] // it was started last
+	return nil
 }
 
 // start runs a server that ends with this process at the latest.

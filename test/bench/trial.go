@@ -67,7 +67,8 @@ func trials(f *flags) []trial {
 	all = append(all,
 		trial{name: "workflows", run: workflows("umbel-workflows"), most: 3},
 		trial{name: "celery workflows", run: workflows("celery-workflows"), most: 3},
-		trial{name: "schedules", run: schedules, most: 1})
+		trial{name: "schedules", run: schedules, most: 1},
+		trial{name: "fleet", run: manyWorkers, most: 1})
 	var wanted []trial
 	for _, t := range all {
 		if f.wants(t.name) {

@@ -135,6 +135,31 @@ func seen(t *testing.T, rabbit *testenv.Rabbit) string {
 	return fmt.Sprintf("[%d %d %d]", f.connections, f.channels, f.queues)
 }
 
+// What a thousand workers had at the broker when they were run (test/bench, fleet.go) is what the footprint of one foretells.
+func TestAThousandWorkersHadWhatTheModelSays(t *testing.T) {
+	t.Parallel()
+	one := table(t, "docs/scaling.md", "footprint")["worker of one queue, 8 slots"]
+	run := table(t, "docs/scaling.md", "fleet")
+	for i, name := range []string{"connections", "channels", "queues"} {
+		var each int
+		if _, err := fmt.Sscan(one[i], &each); err != nil {
+			t.Fatal(err)
+		}
+		want := 1000 * each
+		if name == "queues" {
+			want++ // that of the tasks
+		}
+		for _, cell := range run[name] {
+			if got := strings.ReplaceAll(cell, ",", ""); got != fmt.Sprint(want) {
+				t.Errorf("%s: %s, want %d", name, cell, want)
+			}
+		}
+		if len(run[name]) != 2 {
+			t.Errorf("%s: want what the model says and what was measured, got %q", name, run[name])
+		}
+	}
+}
+
 // How many workers an instance of Amazon MQ takes follows from that, and from its limits.
 func TestTheCapacityTableFollowsFromTheFootprint(t *testing.T) {
 	t.Parallel()
