@@ -252,15 +252,19 @@ func (r *root) told() map[string]any {
 	return out
 }
 
-// settings are variables of all processes, or those of the monitor alone.
-func (r *root) settings(monitor bool) map[string]any {
-	out := make(map[string]any)
+// settings are variables of all processes, or those of the monitor alone: "" for none.
+func (r *root) settings(monitor bool) string {
+	var rows []string
 	for _, v := range r.Variables {
 		if forMonitor(v.Name) == monitor {
-			out[v.Name] = v.Value
+			rows = append(rows, v.Name+" = "+readable(v.Value))
 		}
 	}
-	return out
+	if len(rows) == 0 {
+		return ""
+	}
+	slices.Sort(rows)
+	return "{\n" + strings.Join(rows, "\n") + "\n}"
 }
 
 // workers are the kinds of workers, by name.

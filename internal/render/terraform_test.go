@@ -1,12 +1,16 @@
 package render
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 
 	"github.com/umbel-go/umbel/internal/amazonmq"
 )
@@ -104,6 +108,39 @@ func TestTextsStayTexts(t *testing.T) {
 	}
 }
 
+// JSON of a setting is written as what it means, and means what it was.
+func TestJSONIsWrittenToBeReviewed(t *testing.T) {
+	t.Parallel()
+	for text, shown := range map[string]string{
+		`[{"apps.orders.*":{"queue":"orders","priority":5}},{"re:^mail\\.":{"queue":"a.b"}}]`: "priority = 5",
+		`{"x":{"a":null,"b":[1,2.5,true],"${c}":"%{d}<&>"}}`:                                  "b       = [1, 2.5, true]",
+		`[1, 2`:          `"[1, 2"`,
+		`{not json}`:     `"{not json}"`,
+		`{"a":1,"a":2} `: "",
+	} {
+		p := small()
+		p.Variables = []Variable{{"TEXT", text}}
+		files, _, err := p.Terraform(Terraform{Modules: "../m", Broker: amazonmq.Plan{Name: "x", Version: "4.2", Instance: "mq.m7g.medium", Mode: amazonmq.Single, User: "admin"}, Ahead: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(files[0].Text, shown) {
+			t.Errorf("%s is not shown as %s:\n%s", text, shown, files[0].Text)
+		}
+		var want, got any
+		if json.Unmarshal([]byte(text), &want) != nil {
+			want = text
+		}
+		held := setting(t, files[0].Text, "TEXT")
+		if json.Unmarshal([]byte(held), &got) != nil {
+			got = held
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s became %s:\n%s", text, held, diff)
+		}
+	}
+}
+
 // setting reads one of local.settings as Terraform does.
 func setting(t *testing.T, text, name string) string {
 	t.Helper()
@@ -113,7 +150,7 @@ func setting(t *testing.T, text, name string) string {
 	}
 	for _, b := range f.Body.(*hclsyntax.Body).Blocks {
 		if b.Type == "locals" {
-			v, diags := b.Body.Attributes["settings"].Expr.Value(nil)
+			v, diags := b.Body.Attributes["settings"].Expr.Value(&hcl.EvalContext{Functions: map[string]function.Function{"jsonencode": stdlib.JSONEncodeFunc}})
 			if diags.HasErrors() {
 				t.Fatal(diags)
 			}

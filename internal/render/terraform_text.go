@@ -1,12 +1,14 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/umbel-go/umbel/internal/amazonmq"
 )
@@ -28,6 +30,18 @@ func formatted(text string) string { return string(hclwrite.Format([]byte(text))
 
 // literal is a value as Terraform reads it: no part of a text is an expression.
 func literal(v any) string { return string(hclwrite.TokensForValue(ctyOf(v)).Bytes()) }
+
+// readable is a text, as Terraform's own objects and lists where it is JSON of some: routes and queues are meant to be reviewed.
+func readable(text string) string {
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return literal(text)
+	}
+	var v ctyjson.SimpleJSONValue
+	if err := v.UnmarshalJSON([]byte(text)); err != nil {
+		return literal(text)
+	}
+	return "jsonencode(" + string(hclwrite.TokensForValue(v.Value).Bytes()) + ")"
+}
 
 func ctyOf(v any) cty.Value {
 	switch v := v.(type) {
@@ -98,7 +112,7 @@ func (r *root) locals(b *writer) {
 		tags[k] = v
 	}
 	b.line("\nlocals {\nname = %s\ntags = %s\n", literal(r.Name), literal(tags))
-	b.line("# What every process is told. Secrets are not among it.\nsettings = %s\n", literal(r.settings(false)))
+	b.line("# What every process is told. Secrets are not among it.\nsettings = %s\n", cmp.Or(r.settings(false), "{}"))
 	b.line("workers = %s", literal(r.workers()))
 	if r.Monitor {
 		queues, _ := r.watched()
@@ -223,8 +237,8 @@ func (r *root) services(b *writer) {
 		}
 	}
 	environment := "local.settings"
-	if own := r.settings(true); len(own) > 0 {
-		environment = "merge(local.settings, " + literal(own) + ")"
+	if own := r.settings(true); own != "" {
+		environment = "merge(local.settings, " + own + ")"
 	}
 	rows = [][2]string{{"fleet", "local.name"}, {"name", literal("monitor")}, {"command", literal(args)}, {"cpu", "512"}, {"memory", "1024"}, {"environment", environment}}
 	if !r.gives("monitor_db") { // its history, which ends with the task

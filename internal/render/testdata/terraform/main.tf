@@ -21,7 +21,11 @@ locals {
   settings = {
     MOTD                 = "100 % of $(HOME) and $${HOME}, \"quoted\" \\ and <&>"
     UMBEL_TASK_ACKS_LATE = "true"
-    UMBEL_TASK_ROUTES    = "[{\"apps.orders.tasks.*\":{\"queue\":\"high_priority\"}}]"
+    UMBEL_TASK_ROUTES = jsonencode([{
+      "apps.orders.tasks.*" = {
+        queue = "high_priority"
+      }
+    }])
   }
 
   workers = {
