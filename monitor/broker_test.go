@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/umbel-go/umbel"
 	"github.com/umbel-go/umbel/broker"
 	"github.com/umbel-go/umbel/internal/testenv"
@@ -93,13 +95,21 @@ func TestTheBrokerIsToldOfByItsManagementAPI(t *testing.T) {
 	r.fits("/api/v1/queues")
 }
 
-// Tasks that wait in the broker for their time are in queues that nobody consumes, and that is as it should be.
-func TestTasksForLaterAreNoQueueWithoutConsumer(t *testing.T) {
+// Tasks that wait in the broker for their time, and results that a client has not taken yet, are in queues that nobody consumes,
+// and that is as it should be.
+func TestTasksForLaterAndRepliesAreNoQueueWithoutConsumer(t *testing.T) {
 	t.Parallel()
 	rabbit := testenv.RabbitMQ(t)
 	r := startOn(t, rabbit.URL(), monitor.Config{ManagementURL: "http://guest:guest@" + rabbit.HTTPAddr() + "/api/", Vhost: rabbit.Vhost(), Access: access.Config{Anonymous: access.Owner}})
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	replies := uuid.NewString()
+	if err := r.broker.Declare(ctx, broker.Topology{Queues: []broker.Queue{{Name: replies, Durable: true, AutoDelete: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.broker.Publish(ctx, &broker.Message{RoutingKey: replies}); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"now", "later"} {
 		option := umbel.Queue("orders")
 		if _, err := r.app.Send(ctx, "shop."+name, struct{}{}, option, umbel.Countdown(map[string]time.Duration{"later": time.Hour}[name])); err != nil {
@@ -115,11 +125,11 @@ func TestTasksForLaterAreNoQueueWithoutConsumer(t *testing.T) {
 		return list.Delayed != nil && *list.Delayed == 1 && strings.Contains(r.alerts(), "queue-without-consumer orders")
 	})
 	for _, q := range list.Queues {
-		if strings.Contains(q.Name, "delayed") {
+		if strings.Contains(q.Name, "delayed") || q.Name == replies {
 			t.Errorf("%s is shown as a queue of work", q.Name)
 		}
 	}
-	if text := r.alerts(); strings.Contains(text, "delayed") {
+	if text := r.alerts(); strings.Contains(text, "delayed") || strings.Contains(text, replies) {
 		t.Errorf("told as wrong:\n%s", text)
 	}
 	page := string(r.send("GET", "/metrics", nil, nil).body)
