@@ -90,6 +90,7 @@ func TestPagesOfAFullFleet(t *testing.T) {
 	b.Sees("Messages that wait")
 	b.Press("6 h")
 	b.So("location.search === '?range=21600'")
+	b.So("document.querySelectorAll('.plot .mark').length >= 6") // six hours are on it
 	looks := "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/api/v1/queues')).length"
 	b.Eval("window.before = " + looks + "; document.querySelector('.plot').focus()")
 	b.Run(chromedp.KeyEvent("+"))
