@@ -34,13 +34,19 @@ func Register(e Examiner, schemes ...string) {
 type UnknownError struct{ Scheme string }
 
 func (e *UnknownError) Error() string {
+	if e.Scheme == "" {
+		return "the result store is no URL: it has no scheme such as redis:// or postgres://"
+	}
 	return fmt.Sprintf("a result store of %s:// cannot be looked into: only Redis, PostgreSQL and SQLite can", e.Scheme)
 }
 
 // Examine looks into the store of c.URL.
 func Examine(ctx context.Context, c backend.Config) (*Store, error) {
 	c = c.WithDefaults()
-	scheme, _, _ := strings.Cut(c.URL, "://")
+	scheme, _, ok := strings.Cut(c.URL, "://")
+	if !ok {
+		return nil, &UnknownError{} // which may be a password
+	}
 	scheme = strings.ToLower(scheme)
 	examiners.Lock()
 	e := examiners.m[scheme]

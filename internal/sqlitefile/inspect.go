@@ -69,6 +69,9 @@ func Inspect(path, component string, look func(*Tx) error) (*Inspection, error) 
 // writableFolder makes a file in a folder, and removes it.
 func writableFolder(dir string) error {
 	f, err := os.CreateTemp(dir, ".umbel-doctor-*")
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return fmt.Errorf("folder %s: %w", dir, at.Err)
+	}
 	if err != nil {
 		return err
 	}
