@@ -185,11 +185,24 @@ func (s *schedules) write(ctx context.Context, really bool, draft func(*beat.Tim
 		if err != nil {
 			return err
 		}
-		e = s.entry(t, &d.Item)
-		if e.Due, err = d.Next(ctx, api.DueTimes); err != nil || !really {
+		due, err := d.Next(ctx, api.DueTimes)
+		if err != nil {
 			return err
 		}
-		return d.Write(ctx)
+		it := d.Item
+		if really {
+			if err := d.Write(ctx); err != nil {
+				return err
+			}
+			if it, err = t.Get(ctx, d.Name); err != nil {
+				return err
+			}
+		} else if len(due) > 0 && !it.Disabled {
+			it.Next = due[0]
+		}
+		e = s.entry(t, &it)
+		e.Due = due
+		return nil
 	})
 	return e, err
 }

@@ -162,6 +162,13 @@ func TestPagesOfSchedules(t *testing.T) {
 	b.Press("Undo changes")
 	b.Sees("is as settings and file say again")
 	b.So("document.querySelector('.facts').innerText.includes('0 4 * * mon-fri')")
+
+	// What is wrong with an entry of the settings is seen at its field at once, and when a paused one would be due.
+	b.Open("/schedule/misspelt?edit=1", "Edit misspelt")
+	b.So("document.getElementById('wrong-schedule').innerText.includes('25 is out of range')")
+	b.Open("/schedule/sunset-lights?edit=1", "Edit sunset-lights")
+	b.So("document.querySelectorAll('.soon li').length === 5")
+	b.Sees("It is paused: none of them is sent.")
 	b.Complain()
 }
 

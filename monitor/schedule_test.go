@@ -113,25 +113,29 @@ func (c *clerk) post(path string, body any, want int, who func(*http.Request)) (
 
 func TestEntriesAreAddedEditedAndRemoved(t *testing.T) {
 	t.Parallel()
-	carol, _ := access.Hash("carol's password")
-	only, text := access.NewToken("deploy", []access.Scope{access.Read, access.Workers})
 	d := newDesk()
-	r := start(t, monitor.Config{Access: access.Config{Users: append(slices.Clone(users), access.User{Name: "carol", Role: access.Operator, Hash: carol}), Tokens: []access.Token{only}}, Schedules: d})
-	op, bob := as("carol", "carol's password"), as("bob", "bob's password")
-	c := newClerk(t, r)
+	c := monitor.Config{Schedules: d}
+	holder := func(name string, scopes ...access.Scope) func(*http.Request) { // tokens, for passwords take their time
+		token, text := access.NewToken(name, scopes)
+		c.Access.Tokens = append(c.Access.Tokens, token)
+		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }
+	}
+	bearer := holder("deploy", access.Read, access.Workers)
+	op, bob, ann := holder("carol", access.Operator.Scopes()...), holder("bob", access.Read), holder("ann", access.Owner.Scopes()...)
+	r := start(t, c)
+	k := newClerk(t, r)
 	entry := map[string]any{"task": "shop.report", "schedule": "0 4 * * mon-fri", "timezone": "Europe/Berlin", "args": []any{1}, "kwargs": map[string]any{"format": "pdf", "token": "t-1"},
 		"options": map[string]any{"queue": "reports", "expires": 60}, "jitter": "1m"}
 
 	// Who may not is refused: viewers, and who may not send tasks.
 	for _, path := range []string{"", "/cleanup/edit", "/cleanup/remove"} {
-		c.post(path, map[string]any{}, 403, bob)
+		k.post(path, map[string]any{}, 403, bob)
 	}
-	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }
-	c.post("", map[string]any{"name": "nightly", "entry": entry}, 403, bearer)
-	c.post("/cleanup/edit", map[string]any{"changes": map[string]any{"task": "x"}}, 403, bearer)
+	k.post("", map[string]any{"name": "nightly", "entry": entry}, 403, bearer)
+	k.post("/cleanup/edit", map[string]any{"changes": map[string]any{"task": "x"}}, 403, bearer)
 
 	// A dry run says what it would be, and writes nothing.
-	w := c.post("", map[string]any{"name": "nightly", "entry": entry, "dry_run": true}, 200, op)
+	w := k.post("", map[string]any{"name": "nightly", "entry": entry, "dry_run": true}, 200, op)
 	if len(w.Entry.Due) != 5 || !strings.Contains(w.Entry.Due[0], "T04:00:00+0") || w.Entry.Zone != "Europe/Berlin" {
 		t.Errorf("%+v", w)
 	}
@@ -140,20 +144,20 @@ func TestEntriesAreAddedEditedAndRemoved(t *testing.T) {
 	}
 
 	// Each fault is told at its field.
-	w = c.post("", map[string]any{"name": " ", "entry": map[string]any{"schedule": "0 25 * * *", "args": map[string]any{}, "jitter": "soon", "options": map[string]any{"priority": 300, "ques": "x"}}, "dry_run": true}, 400, op)
+	w = k.post("", map[string]any{"name": " ", "entry": map[string]any{"schedule": "0 25 * * *", "args": map[string]any{}, "jitter": "soon", "options": map[string]any{"priority": 300, "ques": "x"}}, "dry_run": true}, 400, op)
 	if got := w.faults(); got != "args jitter name options.priority options.ques schedule task" {
 		t.Errorf("faults at %q: %s", got, w.Error)
 	}
 	for name, at := range map[string]string{"": "name", "..": "name", "a\nb": "name", strings.Repeat("n", 201): "name"} {
-		if w := c.post("", map[string]any{"name": name, "entry": entry}, 400, op); w.faults() != at {
+		if w := k.post("", map[string]any{"name": name, "entry": entry}, 400, op); w.faults() != at {
 			t.Errorf("the name %q: %+v", name, w)
 		}
 	}
-	if w := c.post("", map[string]any{"name": "cleanup", "entry": entry}, 409, op); w.faults() != "name" {
+	if w := k.post("", map[string]any{"name": "cleanup", "entry": entry}, 409, op); w.faults() != "name" {
 		t.Errorf("a name that is there: %+v", w)
 	}
 
-	if w = c.post("", map[string]any{"name": "nightly", "entry": entry}, 200, op); w.Message != "added nightly" || w.Entry.Source != "store" || !w.Entry.Hidden {
+	if w = k.post("", map[string]any{"name": "nightly", "entry": entry}, 200, op); w.Message != "added nightly" || w.Entry.Source != "store" || !w.Entry.Hidden {
 		t.Errorf("%+v", w)
 	}
 	shown := func() (w written) {
@@ -168,40 +172,40 @@ func TestEntriesAreAddedEditedAndRemoved(t *testing.T) {
 
 	// An edit changes what it names; what is hidden stays what it is; who has seen an older state is told.
 	change := map[string]any{"schedule": "30m", "jitter": nil, "kwargs": map[string]any{"format": "csv", "token": "***"}}
-	w = c.post("/nightly/edit", map[string]any{"changes": change, "version": now.Entry.Version}, 200, op)
+	w = k.post("/nightly/edit", map[string]any{"changes": change, "version": now.Entry.Version}, 200, op)
 	if w.Message != "changed nightly" || w.Entry.When != "30m" || w.Entry.Entry["jitter"] != nil || w.Entry.Entry["timezone"] != "Europe/Berlin" {
 		t.Errorf("%+v", w)
 	}
 	if kw := d.stored("nightly")["kwargs"].(map[string]any); kw["token"] != "t-1" || kw["format"] != "csv" {
 		t.Errorf("stored is %v", kw)
 	}
-	if w = c.post("/nightly/edit", map[string]any{"changes": change, "version": now.Entry.Version}, 409, op); !strings.Contains(w.Error, "by somebody else") {
+	if w = k.post("/nightly/edit", map[string]any{"changes": change, "version": now.Entry.Version}, 409, op); !strings.Contains(w.Error, "by somebody else") {
 		t.Errorf("%+v", w)
 	}
-	if w = c.post("/nightly/edit", map[string]any{"changes": map[string]any{"end": "never"}}, 400, op); w.faults() != "end" {
+	if w = k.post("/nightly/edit", map[string]any{"changes": map[string]any{"end": "never"}}, 400, op); w.faults() != "end" {
 		t.Errorf("%+v", w)
 	}
-	c.post("/nightly/edit", map[string]any{"changes": map[string]any{}}, 400, op)
-	c.post("/nobody/edit", map[string]any{"changes": change}, 404, op)
+	k.post("/nightly/edit", map[string]any{"changes": map[string]any{}}, 400, op)
+	k.post("/nobody/edit", map[string]any{"changes": change}, 404, op)
 
 	// What settings say is changed by what is laid over it, and removed only there.
-	if w = c.post("/cleanup/remove", map[string]any{"confirm": "cleanup"}, 409, op); !strings.Contains(w.Error, "from file") {
+	if w = k.post("/cleanup/remove", map[string]any{"confirm": "cleanup"}, 409, op); !strings.Contains(w.Error, "from file") {
 		t.Errorf("%+v", w)
 	}
-	if w = c.post("/cleanup/edit", map[string]any{"changes": map[string]any{"schedule": "2h"}}, 200, op); !w.Entry.Edited {
+	if w = k.post("/cleanup/edit", map[string]any{"changes": map[string]any{"schedule": "2h"}}, 200, op); !w.Entry.Edited {
 		t.Errorf("%+v", w)
 	}
-	if w = c.post("/cleanup/remove", map[string]any{"confirm": "cleanup"}, 200, op); !w.Restored {
+	if w = k.post("/cleanup/remove", map[string]any{"confirm": "cleanup"}, 200, op); !w.Restored {
 		t.Errorf("%+v", w)
 	}
-	c.post("/nightly/remove", map[string]any{"confirm": "nightl"}, 400, op)
-	c.post("/nightly/remove", map[string]any{"confirm": "nightly"}, 200, op)
-	c.post("/nightly/remove", map[string]any{"confirm": "nightly"}, 404, op)
+	k.post("/nightly/remove", map[string]any{"confirm": "nightl"}, 400, op)
+	k.post("/nightly/remove", map[string]any{"confirm": "nightly"}, 200, op)
+	k.post("/nightly/remove", map[string]any{"confirm": "nightly"}, 404, op)
 
 	var log struct {
 		Acts []struct{ Who, Action, Target, Detail, Outcome string }
 	}
-	r.send("GET", "/api/v1/audit", nil, as("ann", "ann's password")).into(t, &log)
+	r.send("GET", "/api/v1/audit", nil, ann).into(t, &log)
 	var acts []string
 	first := ""
 	for _, a := range slices.Backward(log.Acts) {
@@ -215,7 +219,7 @@ func TestEntriesAreAddedEditedAndRemoved(t *testing.T) {
 			t.Errorf("a secret is in the audit log: %+v", a)
 		}
 	}
-	want := []string{"bob refused", "bob refused", "bob refused", "token deploy refused", "token deploy refused", "carol add schedule nightly", "carol edit schedule nightly", "carol edit schedule cleanup", "carol restore schedule cleanup", "carol remove schedule nightly"}
+	want := []string{"token bob refused", "token bob refused", "token bob refused", "token deploy refused", "token deploy refused", "token carol add schedule nightly", "token carol edit schedule nightly", "token carol edit schedule cleanup", "token carol restore schedule cleanup", "token carol remove schedule nightly"}
 	if !slices.Equal(acts, want) || !strings.Contains(first, `"schedule":"0 4 * * mon-fri"`) {
 		t.Errorf("%+v", log)
 	}

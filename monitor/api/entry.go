@@ -41,6 +41,9 @@ func (e *EntryError) Error() string {
 	all := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
 		all[i] = f.Field + ": " + f.Error
+		if strings.HasPrefix(f.Error, "is ") { // not known
+			all[i] = f.Field + " " + f.Error
+		}
 	}
 	return strings.Join(all, "; ")
 }

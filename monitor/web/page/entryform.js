@@ -89,7 +89,7 @@ export function entryForm(page, e) {
 
   const back = () => prefix + (e ? '/schedule/' + encodeURIComponent(e.name) : '/schedules');
   const schedule = ['kind', 'every', 'minute', 'hour', 'day', 'month', 'weekday', 'event', 'lat', 'lon', 'at', 'relative'];
-  const shown = k => faults[k] && (tried || touched.has(k)) ? faults[k] : '';
+  const shown = k => faults[k] && (tried || touched.has(k) || e && e.problem) ? faults[k] : '';
   const says = k => h('span', { class: 'bad wrongs', id: 'wrong-' + k, 'data-key': 'wrong-' + k, 'aria-live': 'polite' }, shown(k));
 
   // control is a label, what is typed, a hint and what is wrong. at is where the fault is told.
@@ -162,6 +162,7 @@ export function entryForm(page, e) {
   ask('names').then(r => { names = r.names; if (!page.ended()) draw(); }, () => {});
   ask('queues').then(r => { queues = r.queues.map(q => q.name); if (!page.ended()) draw(); }, () => {});
   draw();
+  if (e) look(); // of one that is paused or cannot be used nobody has told yet
   const first = page.place.querySelector('#f-' + (e ? 'task' : 'name'));
   if (first) first.focus();
 }
