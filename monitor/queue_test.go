@@ -140,6 +140,10 @@ func TestDeadLettersAreFoundChangedAndReplayed(t *testing.T) {
 				t.Errorf("drop %s: %s %s", body, a.Status, a.body)
 			}
 		}
+		r.await("the drop has ended", func() bool { // looking meanwhile would take letters out of its hands
+			r.get("/api/v1/errands", &list)
+			return list.Errands[0].Action == "drop" && list.Errands[0].Ended != nil
+		})
 		r.await("nothing is left", func() bool {
 			m := look("")
 			return len(m.Messages) == 0
