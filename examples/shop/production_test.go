@@ -68,10 +68,11 @@ func exhaust() {
 	if err == nil {
 		err = syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: limit, Max: limit})
 	}
-	for hog := [][]byte(nil); err == nil; {
+	var hog [][]byte
+	for err == nil {
 		hog = append(hog, bytes.Repeat([]byte("umbel"), 1<<20))
 	}
-	panic(err)
+	panic(fmt.Errorf("no memory is taken, %d pieces: %w", len(hog), err))
 }
 
 // A production is the shop on RabbitMQ over TLS, Redis over TLS, PostgreSQL, S3 and SMTP. Its processes are started again when they
