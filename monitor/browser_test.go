@@ -45,10 +45,11 @@ func TestPagesOfAFullFleet(t *testing.T) {
 	b.Open("/", "Tasks a second")
 	b.So("document.querySelectorAll('.plot path.line').length >= 8")
 	b.So("document.querySelector('.live.on') !== null")
+	b.shot("overview")
 	b.Press("6 h")
 	b.So("location.search === '?range=21600'")
 	b.Press("1 h")
-	b.shot("overview")
+	b.So("location.search === ''")
 	b.Eval("document.querySelector('.plot').focus()")
 	b.Run(chromedp.KeyEvent(kb.ArrowLeft)) // arrow left
 	b.So("document.querySelector('.plot .cursor') !== null && !document.querySelector('.tip').hidden")

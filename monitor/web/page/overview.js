@@ -21,12 +21,12 @@ export async function overview(page) {
     h('section', { 'aria-label': 'Over time' }, stretch.node, h('div', { class: 'charts' }, Object.values(charts).map(c => c.node))));
 
   async function load() {
-    const { since, until } = stretch.shown();
+    const { since, until, over } = stretch.shown();
     try {
       const [tasks, queues] = await Promise.all([
         ask('series', { metric: ['succeeded', 'failed', 'retried', 'runtime', 'wait'], since, until }),
         ask('series', { metric: 'ready', since, until })]);
-      if (page.ended()) return;
+      if (page.ended() || over()) return;
       page.well();
       const width = tasks.width, line = name => tasks.lines.find(l => l.metric === name);
       const values = (l, f) => new Map(l.at.map((t, i) => [t, f(i)]));

@@ -35,10 +35,10 @@ export async function queue(page) {
   }
 
   async function history() {
-    const { since, until } = stretch.shown();
+    const { since, until, over } = stretch.shown();
     try {
       const r = await ask('series', { metric: 'ready', label: name, since, until });
-      if (page.ended()) return;
+      if (page.ended() || over()) return;
       depth.set(r.lines.map(l => ({ name: 'waiting', class: 'c0', values: new Map(l.at.map((t, i) => [t, l.mean[i]])) })), since, until, r.width);
     } catch { /* the figures say more */ }
   }

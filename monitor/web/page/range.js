@@ -10,8 +10,10 @@ export function range(page, changed) {
   let seconds = Number(page.params.get('range')) || usual;
   let zoom = page.params.has('since') ? { since: Number(page.params.get('since')), until: Number(page.params.get('until')) } : null;
   const node = h('div', { class: 'picker', 'data-own': '' });
+  let turns = 0;
 
   function turned() {
+    turns++;
     const p = new URLSearchParams();
     if (seconds !== usual) p.set('range', seconds);
     if (zoom) { p.set('since', zoom.since); p.set('until', zoom.until); }
@@ -37,10 +39,10 @@ export function range(page, changed) {
   return {
     node,
     zoomed: () => zoom !== null,
-    // shown is the stretch as it is now.
+    // shown is the stretch as it is now; over tells an answer that came late that another one is shown meanwhile.
     shown() {
-      const now = Date.now() / 1000;
-      return zoom || { since: now - seconds, until: now };
+      const now = Date.now() / 1000, asked = turns;
+      return { ...(zoom || { since: now - seconds, until: now }), over: () => turns !== asked };
     },
     // options are what a chart needs of it.
     options: {
