@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"testing"
 
 	"github.com/rclone/gofakes3"
@@ -35,7 +36,7 @@ func Start(t testing.TB) *Server {
 	if err := disk.CreateBucket(t.Context(), Bucket); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(unaltered(gofakes3.New(disk, gofakes3.WithV4Auth(map[string]string{KeyID: Secret})).Server()))
+	s := httptest.NewServer(oneByOne(gofakes3.New(disk, gofakes3.WithV4Auth(map[string]string{KeyID: Secret})).Server()))
 	t.Cleanup(s.Close)
 	return &Server{endpoint: s.URL}
 }
@@ -54,8 +55,10 @@ func Environ() []string {
 		"AWS_EC2_METADATA_DISABLED=true"}
 }
 
-// unaltered does what the server leaves out and S3 does: the sum of a body, which is signed, must be the body's.
-func unaltered(next http.Handler) http.Handler {
+// oneByOne does what the server leaves out and S3 does: the sum of a body, which is signed, must be the body's; and whether a name
+// is taken does not change until it has been (If-None-Match).
+func oneByOne(next http.Handler) http.Handler {
+	var changes sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		sum := sha256.Sum256(body)
@@ -65,6 +68,10 @@ func unaltered(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			changes.Lock()
+			defer changes.Unlock()
+		}
 		next.ServeHTTP(w, r)
 	})
 }
