@@ -20,7 +20,8 @@ import (
 // says that it is paid: while nothing else is to be done (idle), and while a thousand reports wait and two are being written (busy).
 // RabbitMQ, Redis and PostgreSQL, a worker process for each queue, all on this machine. Idle and busy take turns, in pairs that begin
 // with either, so that what else the machine does meets both; the bank answers after 80 ms, and always, so that what is measured is
-// queueing and not its moods. The reports' worker is niced, which is what its operator would do where it has no machine of its own.
+// queueing and not its moods. The reports' worker gets what cores others leave (SCHED_IDLE), which is what its operator would do where it
+// has no machine of its own.
 //
 // An iteration is a pair:
 //
@@ -160,12 +161,12 @@ func (f *fleet) here(p places) *shop {
 	return s
 }
 
-// beside starts a worker that is killed when the test ends, at the lowest priority if it is nice.
-func (f *fleet) beside(nice bool, line string) {
+// beside starts a worker that is killed when the test ends; one that yields runs when nobody else wants to.
+func (f *fleet) beside(yields bool, line string) {
 	f.t.Helper()
 	args := append([]string{os.Args[0]}, strings.Fields(line)...)
-	if nice {
-		args = append([]string{"nice", "-n", "19"}, args...)
+	if yields {
+		args = append([]string{"chrt", "--idle", "0"}, args...)
 	}
 	cmd := exec.CommandContext(f.t.Context(), args[0], args[1:]...)
 	log, err := os.CreateTemp(f.folder, "beside-*.log")

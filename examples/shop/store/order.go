@@ -224,7 +224,7 @@ func (s *Store) CountOrders(ctx context.Context, since, until time.Time) (n int,
 // a year of them takes no more memory than a day. After an error there are no more.
 func (s *Store) Orders(ctx context.Context, since, until time.Time) iter.Seq2[Order, error] {
 	return func(yield func(Order, error) bool) {
-		err := s.rows(ctx, func(row scanner) error {
+		err := s.stream(ctx, func(row scanner) error {
 			o, err := scanOrder(row)
 			if err == nil && !yield(o, nil) {
 				return errStop

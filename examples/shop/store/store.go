@@ -115,6 +115,18 @@ func (s *Store) rows(ctx context.Context, each func(row scanner) error, query st
 	if err != nil {
 		return err
 	}
+	return scanAll(ctx, rows, each)
+}
+
+// stream reads rows as rows does, when they may be very many.
+func (s *Store) stream(ctx context.Context, each func(row scanner) error, query string, args ...any) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	return s.dialect.stream(ctx, s.read, each, query, args...)
+}
+
+func scanAll(ctx context.Context, rows *sql.Rows, each func(row scanner) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if ctx.Err() != nil { // package sql tells of it by and by
