@@ -210,6 +210,8 @@ func TestWriteWhoseContextEndsWhileItWaitsIsNotWritten(t *testing.T) {
 	f := open(t, Options{})
 	table(t, f)
 	entered, leave := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(release) // a file is not closed while somebody writes
 	var all sync.WaitGroup
 	all.Go(func() {
 		f.Write(t.Context(), func(*Tx) error {
@@ -220,14 +222,14 @@ func TestWriteWhoseContextEndsWhileItWaitsIsNotWritten(t *testing.T) {
 	})
 	<-entered
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error)
+	failed := make(chan error, 1)
 	all.Go(func() { failed <- insert(f, ctx, "x") })
 	waiters(t, f, 1)
 	cancel()
 	if err := <-failed; !errors.Is(err, ErrNotWritten) || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want ErrNotWritten", err)
 	}
-	close(leave)
+	release()
 	all.Wait()
 	if n := count(t, f); n != 0 {
 		t.Errorf("%d rows", n)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/umbel-go/umbel/internal/testenv"
 )
 
 func open(t testing.TB, o Options) *File {
@@ -73,6 +75,8 @@ func TestFailingCallerHarmsNobodyElse(t *testing.T) {
 	table(t, f)
 	boom := errors.New("boom")
 	hold, entered := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release) // a file is not closed while somebody writes
 	var wg sync.WaitGroup
 	var once sync.Once
 	wg.Go(func() { // keeps the writer busy, so that the others share a transaction
@@ -101,7 +105,7 @@ func TestFailingCallerHarmsNobodyElse(t *testing.T) {
 		})
 	}
 	waiters(t, f, 20)
-	close(hold)
+	release()
 	wg.Wait()
 	if n := count(t, f); n != 16 {
 		t.Errorf("%d rows, want 16", n)
@@ -111,15 +115,11 @@ func TestFailingCallerHarmsNobodyElse(t *testing.T) {
 // waiters waits until n callers wait for the writer.
 func waiters(t *testing.T, f *File, n int) {
 	t.Helper()
-	for range 5_000_000 {
+	testenv.Await(t, fmt.Sprintf("%d callers to wait", n), func() bool {
 		f.mu.Lock()
-		have := len(f.waiting)
-		f.mu.Unlock()
-		if have == n {
-			return
-		}
-	}
-	t.Fatal("callers never came")
+		defer f.mu.Unlock()
+		return len(f.waiting) == n
+	}, nil)
 }
 
 func TestConstraintErrorIsTheCallersOwn(t *testing.T) {
@@ -273,6 +273,8 @@ func TestLongSharesAreSpreadOverTransactions(t *testing.T) {
 	f := open(t, Options{})
 	table(t, f)
 	entered, leave := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(leave) })
+	t.Cleanup(release) // a file is not closed while somebody writes
 	var all sync.WaitGroup
 	all.Go(func() {
 		f.Write(t.Context(), func(*Tx) error {
@@ -300,7 +302,7 @@ func TestLongSharesAreSpreadOverTransactions(t *testing.T) {
 		})
 	}
 	waiters(t, f, len(seqs))
-	close(leave)
+	release()
 	all.Wait()
 	shares := make(map[uint64]int)
 	for _, s := range seqs {
