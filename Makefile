@@ -88,7 +88,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 30s) each
 	done
 
 .PHONY: bench
-bench: ## measure beside Celery and others, a quarter of an hour; writes docs/performance.md
+bench: ## measure beside Celery and others, twenty minutes; writes docs/performance.md
 	$(GO) -C test/bench run . -o ../../docs/performance.md
 
 MINUTES ?= 10

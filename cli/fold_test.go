@@ -27,8 +27,8 @@ func TestAValueIsFoldedAfterCommas(t *testing.T) {
 func FuzzFold(f *testing.F) {
 	f.Add("{'a, b': [1, 2, 'c\\', d']}", 10)
 	f.Fuzz(func(t *testing.T, text string, width int) {
-		if strings.ContainsAny(text, "\n\r") || !strings.Contains(text, ",") || len(text) > 1000 || strings.ToValidUTF8(text, "?") != text {
-			t.Skip()
+		if strings.ContainsAny(text, "\n\r") || strings.ToValidUTF8(text, "?") != text {
+			return // no reply is shown so
 		}
 		if got := strings.ReplaceAll(fold(text, width%100, "~~"), "\n~~", " "); got != text {
 			t.Errorf("%q has become %q", text, got)

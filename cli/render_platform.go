@@ -35,11 +35,9 @@ that services can follow them (deploy/terraform).`,
 			default:
 				return misuse(cmd, "--launch %s: want fargate or ec2", launch)
 			}
-			switch arch {
-			case "amd64", "arm64":
-				o.ARM = arch == "arm64"
-			default:
-				return misuse(cmd, "--arch %s: want amd64 or arm64", arch)
+			var err error
+			if o.ARM, err = isARM(cmd, arch); err != nil {
+				return err
 			}
 			plan, err := p.plan(cmd, &f)
 			if err != nil {
@@ -165,4 +163,13 @@ A secret is a file beside the compose file.`,
 	}
 	f.add(p, cmd, "/")
 	return cmd
+}
+
+// isARM is what --arch says of an image.
+func isARM(cmd *cobra.Command, arch string) (bool, error) {
+	switch arch {
+	case "amd64", "arm64":
+		return arch == "arm64", nil
+	}
+	return false, misuse(cmd, "--arch %s: want amd64 or arm64", arch)
 }

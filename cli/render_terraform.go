@@ -40,11 +40,9 @@ secret, or the ARN of a secret that is there.`,
   cd deploy && terraform init && terraform plan`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch arch {
-			case "amd64", "arm64":
-				o.ARM = arch == "arm64"
-			default:
-				return misuse(cmd, "--arch %s: want amd64 or arm64", arch)
+			var err error
+			if o.ARM, err = isARM(cmd, arch); err != nil {
+				return err
 			}
 			plan, err := p.plan(cmd, &f)
 			if err != nil {
